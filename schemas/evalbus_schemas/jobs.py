@@ -1,0 +1,88 @@
+"""A job as its readers see it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from evalbus_schemas.base import Labels, Moment, Open
+from evalbus_schemas.names import Name, Reference
+from evalbus_schemas.scores import Count
+
+
+class JobStatus(StrEnum):
+    CREATED = "created"
+    PENDING = "pending"
+    ACTIVE = "active"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    COMPLETED = "completed"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.ERROR, JobStatus.CANCELLED})
+
+
+class JobError(Open):
+    """Why a job ended in error."""
+
+    code: str
+    message: str
+
+
+class Job(Open):
+    """One run of a benchmark. Rows are counted once for every model that they are scored for."""
+
+    name: Name
+    job_id: UUID
+    workspace: Name
+    benchmark: Reference
+    status: JobStatus
+    rows: Annotated[Count, Field(description="Rows scored so far, failed ones included.")]
+    rows_total: Annotated[Count | None, Field(description="Null until every dataset was read.")]
+    failed_rows: Count
+    chunks: Annotated[Count, Field(description="Chunks stored so far.")]
+    chunks_total: Count | None
+    labels: Labels
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    error: JobError | None
+    correlation_id: str | None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+WhyReason = Literal[
+    "not_dispatched",
+    "no_evaluator",
+    "model_limited",
+    "circuit_open",
+    "retry_delay",
+    "broker_down",
+    "lease_held",
+    "paused",
+    "finalizing",
+    "nothing",
+]
+
+
+class Why(Open):
+    """What a job waits for, in one word from a fixed set and one sentence for a person."""
+
+    job: Name
+    status: JobStatus
+    reason: WhyReason
+    advice: str
+    chunks_waiting: Count
+    chunks_in_flight: Count
+    oldest_chunk: Annotated[
+        Count | None, Field(description="The number of the chunk that is out the longest.")
+    ]
+    oldest_chunk_seconds: float | None

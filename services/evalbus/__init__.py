@@ -1,0 +1,1 @@
+"""A self-hosted evaluation service on RabbitMQ and Postgres."""
