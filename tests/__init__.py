@@ -1,0 +1,1 @@
+"""Tests, in folders named for what they need; tests/README.md says which is which."""
