@@ -22,8 +22,9 @@ class Open(BaseModel):
 
 
 Moment = AwareDatetime
+LabelText = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f]*$")]
 Labels = Annotated[
-    dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]],
+    dict[Annotated[LabelText, Field(min_length=1, max_length=63)], LabelText],
     Field(max_length=32),
 ]
 JsonObject = dict[str, JsonValue]

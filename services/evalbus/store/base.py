@@ -1,0 +1,330 @@
+"""What evalbus needs of its database, one small port for each thing that is kept.
+
+The promises, kept by every adapter and tested in tests/conformance:
+
+- Each method is one transaction: it happened altogether or not at all, and doing it again changes nothing.
+- A lease is checked in the transaction that uses it, with the database's clock; a holder that lost it writes nothing.
+- Keeping a chunk twice counts it once. Counters of a job always equal the rows that are stored.
+- What a job ended as never changes; nothing is written to it afterwards.
+- Unavailable means the outcome may be unknown; every method bears being called again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, Protocol
+from uuid import UUID
+
+from evalbus.bus.base import Message
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.chunks import ChunkProgress, ChunkScored, RowLimits
+from evalbus_schemas.events import BenchmarkEvent, LifecycleVerb
+from evalbus_schemas.jobs import Job, Why
+from evalbus_schemas.queries import (
+    DeadLetterPage,
+    DeadLetterShown,
+    EventPage,
+    JobPage,
+    ListDeadLetters,
+    ListEvents,
+    ListJobs,
+    ListResults,
+    ListRows,
+    Result,
+    ResultPage,
+    RowPage,
+)
+from evalbus_schemas.scores import MetricResult
+
+# --- jobs ---------------------------------------------------------------------------------------
+
+
+class JobLimits(RowLimits):
+    """Frozen when the job is made, so that a change of settings never changes its chunks."""
+
+    chunk_rows: int
+    chunk_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A validated command, and what its datasets looked like when it was accepted."""
+
+    workspace: str
+    name: str | None
+    """None: a name is made up."""
+    benchmark: Benchmark
+    limits: JobLimits
+    labels: dict[str, str]
+    idempotency_key: str
+    content_hash: bytes
+    correlation_id: str | None
+    fingerprints: tuple[str, ...]
+    """One for each dataset, in the order of the benchmark."""
+
+
+class JobStore(Protocol):
+    async def create(self, job: NewJob) -> tuple[Job, bool]:
+        """The job and True, or the one that the same command made before and False.
+
+        Raises Conflict if the name is in use, or the key was used for another content.
+        """
+        ...
+
+    async def job(self, workspace: str, name_or_id: str) -> Job:
+        """Raises NotFound."""
+        ...
+
+    async def cancel(self, workspace: str, name_or_id: str) -> Job:
+        """End it, with its event; one that has ended is returned as it is. Raises NotFound."""
+        ...
+
+    async def fail(self, job_id: UUID, *, code: str, message: str) -> None:
+        """End it in error, with its event; nothing if it has ended already."""
+        ...
+
+    async def why(self, workspace: str, name_or_id: str) -> Why:
+        """Raises NotFound."""
+        ...
+
+    async def list(self, query: ListJobs) -> JobPage: ...
+
+
+# --- reading and dispatching --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetProgress:
+    """How far one dataset was read."""
+
+    fingerprint: str
+    position: str | None
+    n_rows: int
+    is_read: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to read one job's datasets, until another takes it over."""
+
+    job_no: int
+    job_id: UUID
+    month: date
+    token: UUID
+    next_chunk: int
+    benchmark: Benchmark
+    limits: JobLimits
+    datasets: tuple[DatasetProgress, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Consecutive rows of one dataset, stored together; it becomes one chunk for each model."""
+
+    dataset_no: int
+    first_row: int
+    rows: Sequence[tuple[str, bytes]]
+    """(row id, item) pairs; an empty item is a row over the size limit."""
+
+
+class LeaseLost(Exception):
+    """Somebody else reads this job now, or it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkToSend:
+    """A chunk that has a place in the window, with everything its message needs."""
+
+    job_no: int
+    job_id: UUID
+    job: str
+    workspace: str
+    benchmark: Benchmark
+    limits: JobLimits
+    chunk_no: int
+    dataset_no: int
+    model_no: int
+    first_row: int
+    n_rows: int
+    lines: bytes
+
+
+class DispatchStore(Protocol):
+    async def claim(self, *, lease_seconds: float) -> Lease | None:
+        """The oldest job that still has rows to read and that nobody reads; it becomes active."""
+        ...
+
+    async def renew(self, lease: Lease, *, lease_seconds: float) -> None:
+        """Raises LeaseLost."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Let another go on at once; nothing if the lease is lost."""
+        ...
+
+    async def add(
+        self, lease: Lease, stretches: Sequence[Stretch], *, position: str, lease_seconds: float
+    ) -> Lease:
+        """Store rows of one dataset, their chunks and how far it was read; the lease as it is then.
+
+        Raises LeaseLost.
+        """
+        ...
+
+    async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
+        """Every row of it is stored; equal row ids get their ordinals. Raises LeaseLost."""
+        ...
+
+    async def finish(self, lease: Lease) -> None:
+        """Every dataset is read: the number of chunks is known. Raises LeaseLost."""
+        ...
+
+    async def waiting(self, lease: Lease) -> int:
+        """Chunks of the job that wait for a place in the window."""
+        ...
+
+    async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
+        """Fill the window fairly and mark what was taken as in flight; empty when there is no place or no work."""
+        ...
+
+    async def give_back(self, chunks: Sequence[ChunkToSend]) -> None:
+        """They were not sent after all."""
+        ...
+
+
+# --- scored chunks ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What became of a scored chunk."""
+
+    is_new: bool
+    """False: it was there already, or its job has ended; nothing was changed."""
+    is_last: bool = False
+    rows_failed: int = 0
+    rows_done: int = 0
+    rows_total: int | None = None
+    max_row_error_ratio: float | None = None
+
+
+class ScoreStore(Protocol):
+    async def keep(self, chunk: ChunkScored, samples: Sequence[bytes]) -> Kept:
+        """Store every row of a chunk. Raises UnknownJob, or Malformed if it does not fit its job."""
+        ...
+
+    async def note_progress(self, progress: ChunkProgress) -> None:
+        """A sign of life; nothing if the chunk is not in flight."""
+        ...
+
+
+ScoresOf = Callable[[Benchmark], Sequence[tuple[str, str]]]
+"""The (metric, score) names of a benchmark in the order in which its values are stored."""
+
+# --- results ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreColumn:
+    """All values of one score for one (dataset, model), in row order, NaN included."""
+
+    dataset: str
+    model: str
+    metric: str
+    score: str
+    n_failed: int
+    values: Sequence[float]
+
+
+class ResultStore(Protocol):
+    async def finalize_next(
+        self, aggregate: Callable[[Sequence[ScoreColumn]], Sequence[MetricResult]]
+    ) -> str | None:
+        """End one whole job that nobody else finalizes; its name, or None if there is none.
+
+        Result, job and event change together. With more failed rows than its benchmark bears it ends in error.
+        """
+        ...
+
+    async def result(self, workspace: str, name: str) -> Result:
+        """Raises NotFound."""
+        ...
+
+    async def list(self, query: ListResults) -> ResultPage: ...
+
+    async def rows(self, query: ListRows) -> RowPage:
+        """Raises NotFound, or Invalid for a cursor that is none."""
+        ...
+
+
+# --- events and dead letters --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventToPublish:
+    event_no: int
+    id: UUID
+    type: str
+    routing_key: str
+    body: BenchmarkEvent
+
+
+class EventStore(Protocol):
+    async def add(self, verb: LifecycleVerb, event: BenchmarkEvent) -> None:
+        """An event that no change of a job goes with: a rejection."""
+        ...
+
+    async def next_unpublished(self, *, limit: int) -> Sequence[EventToPublish]:
+        """In order, each with its sequence, which it keeps when it is asked for again."""
+        ...
+
+    async def mark_published(self, events: Sequence[EventToPublish]) -> None: ...
+
+    async def list(self, query: ListEvents) -> EventPage: ...
+
+
+class DeadLetterStore(Protocol):
+    async def keep(self, message: Message, *, queue: str, reason: str, detail: str) -> None: ...
+
+    async def list(self, query: ListDeadLetters) -> DeadLetterPage: ...
+
+    async def show(self, id: int) -> DeadLetterShown:
+        """Raises NotFound."""
+        ...
+
+
+# --- upkeep -------------------------------------------------------------------------------------
+
+
+class UpkeepStore(Protocol):
+    async def overdue_to_pending(self, *, overdue_seconds: float) -> int:
+        """Chunks in flight without a sign of life wait for a place again; the delay doubles with each sending."""
+        ...
+
+    async def in_flight_to_pending(self) -> int:
+        """The bus lost what was on it: every chunk in flight waits for a place again."""
+        ...
+
+    async def forget(self, *, event_days: int) -> None:
+        """Drop what retention no longer keeps, and prepare the partitions of the coming month."""
+        ...
+
+
+# --- changes ------------------------------------------------------------------------------------
+
+
+Topic = Literal["work", "final", "events", "jobs"]
+"""There is something to read or to send; a job is whole; an event waits; a job has ended."""
+
+
+class Watcher(Protocol):
+    async def wait(self, timeout_seconds: float) -> None:
+        """Return when something has happened since the last wait, or after the timeout.
+
+        A wake-up may be missed or be for nothing: whoever waits looks again in any case.
+        """
+        ...
+
+
+class Changes(Protocol):
+    def watch(self, topic: Topic) -> Watcher: ...

@@ -1,0 +1,28 @@
+"""The store on Postgres, 15 or newer: one adapter for each port of store/base.py."""
+
+from evalbus.store.postgres.changes import PostgresChanges, open_changes
+from evalbus.store.postgres.database import Database, open_database, wait_for
+from evalbus.store.postgres.dead_letters import PostgresDeadLetters
+from evalbus.store.postgres.dispatch import PostgresDispatch
+from evalbus.store.postgres.events import PostgresEvents
+from evalbus.store.postgres.jobs import PostgresJobs
+from evalbus.store.postgres.migrations import migrate
+from evalbus.store.postgres.results import PostgresResults
+from evalbus.store.postgres.scores import PostgresScores
+from evalbus.store.postgres.upkeep import PostgresUpkeep
+
+__all__ = [
+    "Database",
+    "PostgresChanges",
+    "PostgresDeadLetters",
+    "PostgresDispatch",
+    "PostgresEvents",
+    "PostgresJobs",
+    "PostgresResults",
+    "PostgresScores",
+    "PostgresUpkeep",
+    "migrate",
+    "open_changes",
+    "open_database",
+    "wait_for",
+]

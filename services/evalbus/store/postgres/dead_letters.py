@@ -1,0 +1,78 @@
+"""Messages that could not be handled, where they can be listed without taking them off a queue."""
+
+import hashlib
+
+import asyncpg
+import orjson
+
+from evalbus.bus.base import Message
+from evalbus.errors import NotFound
+from evalbus.store.postgres.database import Database
+from evalbus.store.postgres.records import number_after, page_of
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.queries import (
+    DeadLetter,
+    DeadLetterPage,
+    DeadLetterShown,
+    ListDeadLetters,
+)
+
+SQL = load("events.sql")
+
+BODY_BYTES_KEPT = 64 * 1024
+DETAIL_CHARACTERS_MAX = 4096
+
+
+class PostgresDeadLetters:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, message: Message, *, queue: str, reason: str, detail: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.keep_dead_letter,
+                *(_text(part) for part in (queue, reason, detail, message.type, message.id)),
+                message.attempt,
+                orjson.dumps(message.headers).decode(),
+                message.body[:BODY_BYTES_KEPT],
+                hashlib.sha256(message.body).digest(),
+                max(message.body_bytes, len(message.body)),
+            )
+
+    async def list(self, query: ListDeadLetters) -> DeadLetterPage:
+        async with self._database.connection() as connection:
+            records = await connection.fetch(
+                SQL.list_dead_letters, query.queue, number_after(query.after), query.limit + 1
+            )
+        kept, following = page_of(records, query.limit, "dead_letter_no")
+        return DeadLetterPage(dead_letters=tuple(map(_dead_letter, kept)), next=following)
+
+    async def show(self, id: int) -> DeadLetterShown:
+        async with self._database.connection() as connection:
+            record = await connection.fetchrow(SQL.show_dead_letter, id)
+        if record is None:
+            raise NotFound(f"no dead letter {id}", {"wanted": "a dead letter", "found": id})
+        return DeadLetterShown(
+            dead_letter=_dead_letter(record),
+            headers=orjson.loads(record["headers"]),
+            body=record["body"].decode("utf-8", "replace"),
+        )
+
+
+def _text(text: str) -> str:
+    """Postgres takes no NUL in text, and a hostile message may carry one anywhere."""
+    return text.replace("\x00", "\ufffd")[:DETAIL_CHARACTERS_MAX]
+
+
+def _dead_letter(record: "asyncpg.Record") -> DeadLetter:
+    return DeadLetter(
+        id=record["dead_letter_no"],
+        queue=record["queue"],
+        reason=record["reason"],
+        detail=record["detail"],
+        type=record["type"],
+        message_id=record["message_id"],
+        attempts=record["attempts"],
+        body_bytes=record["body_bytes"],
+        first_seen_at=record["first_seen_at"],
+    )

@@ -1,0 +1,189 @@
+"""The life of a job in Postgres: made once, found by name, ended once."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from evalbus.errors import Conflict, NotFound
+from evalbus.store.base import NewJob
+from evalbus.store.postgres import events
+from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.records import job_of, number_after, page_of
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.jobs import Job, Why, WhyReason
+from evalbus_schemas.names import made_up_job_name
+from evalbus_schemas.queries import JobPage, ListJobs
+
+SQL = load("jobs.sql")
+
+SILENT_SECONDS = 30.0
+"""After this without a scored chunk or a heartbeat, probably nobody evaluates."""
+
+ADVICE: dict[WhyReason, str] = {
+    "not_dispatched": "No producer has taken it up; is `evalbus serve producer` running?",
+    "no_evaluator": "Chunks wait on the queue; is `evalbus serve evaluator` running?",
+    "model_limited": "The model's limits hold it back; raise parallelism or wait.",
+    "circuit_open": "The model's endpoint fails; look at it, the job goes on when it answers.",
+    "retry_delay": "Rows wait for their next try; nothing to do.",
+    "broker_down": "RabbitMQ cannot be reached; the job goes on when it is back.",
+    "lease_held": "A producer holds its datasets and reads them, or died; another takes over when the lease ends.",
+    "paused": "Somebody paused it; `evalbus jobs resume` lets it go on.",
+    "finalizing": "Every row is scored; its result is being made, if `evalbus serve results` is running.",
+    "nothing": "It waits for nothing.",
+}
+
+
+class PostgresJobs:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, job: NewJob) -> tuple[Job, bool]:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.ensure_partition)
+        async with self._database.transaction() as connection:
+            job_no = await self._insert(connection, job)
+            is_new = job_no is not None
+            if job_no is None:
+                job_no = await self._made_before(connection, job)
+            else:
+                await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
+                await connection.execute("SELECT pg_notify('evalbus_work', '')")
+            return await _job(connection, job_no), is_new
+
+    async def _insert(self, connection: Connection, job: NewJob) -> int | None:
+        name = job.name or made_up_job_name(job.benchmark.name, datetime.now(UTC))
+        if await connection.fetchval(SQL.result_has_name, job.workspace, name):
+            raise _name_taken(job.workspace, name, "result")
+        try:
+            job_no: int | None = await connection.fetchval(
+                SQL.create_job,
+                job.workspace,
+                name,
+                job.benchmark.name,
+                job.benchmark.model_dump_json(),
+                job.limits.model_dump_json(),
+                orjson.dumps(job.labels).decode(),
+                job.idempotency_key,
+                job.content_hash,
+                job.correlation_id,
+            )
+        except asyncpg.UniqueViolationError:
+            raise _name_taken(job.workspace, name, "job") from None
+        return job_no
+
+    async def _made_before(self, connection: Connection, job: NewJob) -> int:
+        record = await connection.fetchrow(SQL.same_command, job.workspace, job.idempotency_key)
+        assert record, "the insert found this key"
+        if record["content_hash"] != job.content_hash:
+            raise Conflict(
+                f"the idempotency key {job.idempotency_key!r} was used for another command",
+                {"found": job.idempotency_key},
+            )
+        job_no: int = record["job_no"]
+        return job_no
+
+    async def job(self, workspace: str, name_or_id: str) -> Job:
+        async with self._database.connection() as connection:
+            return job_of(await _find(connection, workspace, name_or_id))
+
+    async def list(self, query: ListJobs) -> JobPage:
+        async with self._database.connection() as connection:
+            records = await connection.fetch(
+                SQL.list_jobs,
+                query.workspace,
+                query.status,
+                number_after(query.after),
+                query.limit + 1,
+            )
+        kept, following = page_of(records, query.limit, "job_no")
+        return JobPage(jobs=tuple(map(job_of, kept)), next=following)
+
+    async def cancel(self, workspace: str, name_or_id: str) -> Job:
+        async with self._database.transaction() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            if await connection.fetchval(SQL.end_job, found["job_no"], "cancelled", None, None):
+                job = await _job(connection, found["job_no"])
+                await events.put(connection, "cancelled", events.event_of(job))
+                await connection.execute("SELECT pg_notify('evalbus_work', '')")
+                return job
+            return await _job(connection, found["job_no"])
+
+    async def fail(self, job_id: UUID, *, code: str, message: str) -> None:
+        async with self._database.transaction() as connection:
+            job_no = await connection.fetchval(SQL.job_no_by_id, job_id)
+            if job_no is not None:
+                await fail(connection, job_no, code=code, message=message)
+
+    async def why(self, workspace: str, name_or_id: str) -> Why:
+        async with self._database.connection() as connection:
+            job = job_of(found := await _find(connection, workspace, name_or_id))
+            record = await connection.fetchrow(SQL.why, found["job_no"])
+        assert record, "the job was found a moment ago"
+        reason = _reason(job, record)
+        return Why(
+            job=job.name,
+            status=job.status,
+            reason=reason,
+            advice=ADVICE[reason],
+            chunks_waiting=record["waiting"],
+            chunks_in_flight=record["in_flight"],
+            oldest_chunk=record["oldest_chunk"],
+            oldest_chunk_seconds=record["oldest_seconds"],
+        )
+
+
+async def fail(connection: Connection, job_no: int, *, code: str, message: str) -> None:
+    """In the caller's transaction; nothing if the job has ended already."""
+    text = message.replace("\x00", "\ufffd")
+    if await connection.fetchval(SQL.end_job, job_no, "error", code, text):
+        job = await _job(connection, job_no)
+        await events.put(connection, "failed", events.event_of(job))
+        await connection.execute("SELECT pg_notify('evalbus_work', '')")
+
+
+async def job_by_no(connection: Connection, job_no: int) -> Job:
+    return await _job(connection, job_no)
+
+
+async def _job(connection: Connection, job_no: int) -> Job:
+    record = await connection.fetchrow(SQL.job_by_no, job_no)
+    if record is None:
+        raise NotFound("the job was deleted", {"wanted": "a job"})
+    return job_of(record)
+
+
+async def _find(connection: Connection, workspace: str, name_or_id: str) -> "asyncpg.Record":
+    record = await connection.fetchrow(SQL.find_job, workspace, name_or_id)
+    if record is None:
+        raise NotFound(
+            f"no job {name_or_id!r} in workspace {workspace!r}",
+            {"wanted": "a job", "found": name_or_id},
+        )
+    return record
+
+
+def _reason(job: Job, record: "asyncpg.Record") -> WhyReason:
+    if job.is_terminal:
+        return "nothing"
+    if job.status in ("pausing", "paused"):
+        return "paused"
+    if record["is_whole"]:
+        return "finalizing"
+    if record["in_flight"] and not record["has_heartbeat"]:
+        if record["oldest_seconds"] > SILENT_SECONDS:
+            return "no_evaluator"
+        return "nothing"
+    if not record["is_claimed"] or (not record["is_read"] and not record["is_leased"]):
+        return "not_dispatched"
+    if not record["in_flight"] and not record["waiting"] and record["is_leased"]:
+        return "lease_held"
+    return "nothing"
+
+
+def _name_taken(workspace: str, name: str, by: str) -> Conflict:
+    return Conflict(
+        f"the name {name!r} is taken by a {by} in workspace {workspace!r}; choose another",
+        {"wanted": "a free name", "found": name},
+    )

@@ -1,0 +1,77 @@
+-- name: ensure_partition
+SELECT evalbus_ensure_partition(date_trunc('month', now())::date);
+
+-- name: create_job
+INSERT INTO job (
+    job_id, workspace, name, benchmark, month, spec, limits, labels,
+    idempotency_key, content_hash, correlation_id, status
+)
+VALUES (
+    gen_random_uuid(), $1, $2, $3, date_trunc('month', now())::date, $4, $5, $6::jsonb,
+    $7, $8, $9, 'created'
+)
+ON CONFLICT (workspace, idempotency_key) DO NOTHING
+RETURNING job_no;
+
+-- name: add_dataset
+INSERT INTO job_dataset (job_no, dataset_no, fingerprint)
+SELECT $1, d.ordinality - 1, d.fingerprint
+FROM unnest($2::text []) WITH ORDINALITY AS d (fingerprint, ordinality);
+
+-- name: same_command
+SELECT job_no, content_hash
+FROM job
+WHERE workspace = $1 AND idempotency_key = $2;
+
+-- name: result_has_name
+SELECT EXISTS (SELECT 1 FROM result WHERE workspace = $1 AND name = $2);
+
+-- name: job_by_no
+SELECT * FROM job_shown WHERE job_no = $1;
+
+-- name: find_job
+SELECT *
+FROM job_shown
+WHERE workspace = $1 AND (name = $2 OR job_id::text = $2);
+
+-- name: list_jobs
+SELECT *
+FROM job_shown
+WHERE workspace = $1
+    AND ($2::text IS NULL OR status = $2)
+    AND job_no < $3
+ORDER BY job_no DESC
+LIMIT $4;
+
+-- name: end_job
+-- What a job ended as never changes.
+UPDATE job
+SET status = $2,
+    finished_at = now(),
+    lease_token = NULL,
+    lease_until = NULL,
+    error_code = $3,
+    error_message = $4
+WHERE job_no = $1 AND status NOT IN ('completed', 'error', 'cancelled')
+RETURNING job_no;
+
+-- name: job_no_by_id
+SELECT job_no FROM job WHERE job_id = $1;
+
+-- name: why
+SELECT
+    j.status,
+    j.n_chunks IS NOT NULL AS is_read,
+    j.n_chunks = j.chunks_done AS is_whole,
+    j.lease_until > now() AS is_leased,
+    j.started_at IS NOT NULL AS is_claimed,
+    count(c.*) FILTER (WHERE c.status = 'pending') AS waiting,
+    count(c.*) FILTER (WHERE c.status = 'sent') AS in_flight,
+    min(c.sent_at) FILTER (WHERE c.status = 'sent') AS oldest_sent_at,
+    extract(EPOCH FROM now() - min(c.sent_at) FILTER (WHERE c.status = 'sent'))::float8 AS oldest_seconds,
+    (array_agg(c.chunk_no ORDER BY c.sent_at) FILTER (WHERE c.status = 'sent')) [1] AS oldest_chunk,
+    bool_or(c.heartbeat_at IS NOT NULL) FILTER (WHERE c.status = 'sent') AS has_heartbeat
+FROM job AS j
+LEFT JOIN chunk AS c ON c.job_no = j.job_no AND c.status <> 'done'
+WHERE j.job_no = $1
+GROUP BY j.job_no;

@@ -1,0 +1,174 @@
+"""Keeping scored chunks: gate on the chunk row, COPY the rows, job counters last, all or nothing."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from evalbus.errors import Malformed, UnknownJob
+from evalbus.store.base import Kept, ScoresOf
+from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.chunks import ChunkProgress, ChunkScored
+
+SQL = load("scores.sql")
+
+COLUMNS = (
+    "month",
+    "job_no",
+    "dataset_no",
+    "model_no",
+    "row_index",
+    "repeat",
+    "is_failed",
+    "scores",
+    "sample",
+    "errors",
+)
+
+JOBS_REMEMBERED = 1024
+NAN = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What never changes of a job whose chunks arrive."""
+
+    job_no: int
+    month: date
+    n_scores: int
+    max_row_error_ratio: float | None
+
+
+class _HasEnded(Exception):
+    """The job took no more chunks: roll back what was written."""
+
+
+class PostgresScores:
+    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+        self._database = database
+        self._scores_of = scores_of
+        self._facts: dict[UUID, _Facts] = {}
+
+    async def keep(self, chunk: ChunkScored, samples: Sequence[bytes]) -> Kept:
+        try:
+            async with self._database.connection() as connection:
+                facts = await self._facts_of(connection, chunk.job_id)
+                _check(chunk, samples, facts)
+                async with connection.transaction():
+                    return await _keep(connection, chunk, samples, facts)
+        except _HasEnded:
+            return Kept(is_new=False)
+
+    async def note_progress(self, progress: ChunkProgress) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.progress, progress.job_id, progress.chunk)
+
+    async def _facts_of(self, connection: Connection, job_id: UUID) -> _Facts:
+        if facts := self._facts.get(job_id):
+            return facts
+        record = await connection.fetchrow(SQL.facts, job_id)
+        if record is None:
+            raise UnknownJob(f"no job has the id {job_id}")
+        benchmark = Benchmark.model_validate_json(record["spec"])
+        if len(self._facts) >= JOBS_REMEMBERED:
+            self._facts.clear()
+        facts = self._facts[job_id] = _Facts(
+            job_no=record["job_no"],
+            month=record["month"],
+            n_scores=len(self._scores_of(benchmark)),
+            max_row_error_ratio=benchmark.params.max_row_error_ratio,
+        )
+        return facts
+
+
+def _check(chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts) -> None:
+    """Raises Malformed: an answer that does not fit its job must not be stored in part."""
+    if len(chunk.scores) != facts.n_scores:
+        raise Malformed("misfit", f"{len(chunk.scores)} scores, wanted {facts.n_scores}")
+    if any(len(column) != chunk.n_rows for column in chunk.scores) or len(samples) != chunk.n_rows:
+        raise Malformed("misfit", f"not every column and sample has {chunk.n_rows} rows")
+    if any(error.row >= chunk.n_rows for error in chunk.errors):
+        raise Malformed("misfit", f"an error names a row beyond {chunk.n_rows}")
+
+
+async def _keep(
+    connection: Connection, chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts
+) -> Kept:
+    failed = {error.row for error in chunk.errors if error.failed}
+    gate = await connection.fetchrow(
+        SQL.gate, facts.job_no, chunk.chunk, len(failed), chunk.seconds, chunk.evaluator
+    )
+    if gate is None:
+        if await connection.fetchval(SQL.has_chunk, facts.job_no, chunk.chunk):
+            return Kept(is_new=False)
+        raise UnknownJob(f"job {chunk.job} has no chunk {chunk.chunk}")
+    if gate["n_rows"] != chunk.n_rows:
+        raise Malformed("misfit", f"{chunk.n_rows} rows, wanted {gate['n_rows']}")
+    await connection.copy_records_to_table(
+        "score", columns=COLUMNS, records=_records(chunk, samples, failed, facts, gate)
+    )
+    count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
+    if count is None:
+        raise _HasEnded
+    await connection.execute(SQL.notify, count["is_last"])
+    return Kept(
+        is_new=True,
+        is_last=count["is_last"],
+        rows_failed=count["rows_failed"],
+        rows_done=count["rows_done"],
+        rows_total=count["rows_total"],
+        max_row_error_ratio=facts.max_row_error_ratio,
+    )
+
+
+def _records(
+    chunk: ChunkScored,
+    samples: Sequence[bytes],
+    failed: set[int],
+    facts: _Facts,
+    gate: "asyncpg.Record",
+) -> Iterator[tuple[object, ...]]:
+    month, job_no = facts.month, facts.job_no
+    dataset_no, model_no, first_row = gate["dataset_no"], gate["model_no"], gate["first_row"]
+    errors = _errors_by_row(chunk)
+    columns = [
+        [NAN if value is None else value for value in column] if None in column else column
+        for column in chunk.scores
+    ]
+    for offset, (scores, sample) in enumerate(
+        zip(zip(*columns, strict=True), samples, strict=True)
+    ):
+        yield (
+            month,
+            job_no,
+            dataset_no,
+            model_no,
+            first_row + offset,
+            0,
+            offset in failed,
+            scores,
+            sample.decode(),
+            errors.get(offset),
+        )
+
+
+def _errors_by_row(chunk: ChunkScored) -> dict[int, str]:
+    """Offset → a JSON list of what went wrong there."""
+    found: dict[int, list[JsonObject]] = {}
+    for error in chunk.errors:
+        found.setdefault(error.row, []).append(
+            {
+                "metric": error.metric,
+                "stage": error.stage,
+                "code": error.code,
+                "message": error.message,
+            }
+        )
+    return {row: orjson.dumps(errors).decode() for row, errors in found.items()}

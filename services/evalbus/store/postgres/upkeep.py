@@ -1,0 +1,30 @@
+"""What the reconciler asks of Postgres, by the database's clock and never by a queue's depth."""
+
+from evalbus.store.postgres.database import Database
+from evalbus.store.postgres.sql import load
+
+SQL = load("upkeep.sql")
+
+
+class PostgresUpkeep:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def overdue_to_pending(self, *, overdue_seconds: float) -> int:
+        return await self._to_pending(SQL.overdue, overdue_seconds)
+
+    async def in_flight_to_pending(self) -> int:
+        return await self._to_pending(SQL.in_flight)
+
+    async def _to_pending(self, query: str, *arguments: float) -> int:
+        async with self._database.transaction() as connection:
+            count = len(await connection.fetch(query, *arguments))
+            if count:
+                await connection.execute(SQL.notify_work)
+            return count
+
+    async def forget(self, *, event_days: int) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.close_chunks)
+            await connection.execute(SQL.forget_events, event_days)
+            await connection.execute(SQL.prepare_partitions)

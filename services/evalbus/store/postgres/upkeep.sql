@@ -1,0 +1,56 @@
+-- name: overdue
+-- The delay doubles with each sending, up to an hour: a queue that nobody works off does not fill with copies.
+UPDATE chunk
+SET status = 'pending'
+FROM (
+    SELECT c.job_no, c.chunk_no
+    FROM chunk AS c
+    JOIN job AS j ON j.job_no = c.job_no AND j.status = 'active'
+    WHERE c.status = 'sent'
+        AND coalesce(c.heartbeat_at, c.sent_at)
+        < now() - make_interval(secs => least($1 * power(2, c.sends - 1), greatest($1, 3600)))
+    ORDER BY c.job_no, c.chunk_no
+    FOR UPDATE OF c SKIP LOCKED
+) AS late
+WHERE chunk.job_no = late.job_no AND chunk.chunk_no = late.chunk_no
+RETURNING chunk.chunk_no;
+
+-- name: in_flight
+UPDATE chunk
+SET status = 'pending'
+FROM (
+    SELECT job_no, chunk_no
+    FROM chunk
+    WHERE status = 'sent'
+    ORDER BY job_no, chunk_no
+    FOR UPDATE
+) AS lost
+WHERE chunk.job_no = lost.job_no AND chunk.chunk_no = lost.chunk_no
+RETURNING chunk.chunk_no;
+
+-- name: close_chunks
+-- Chunks of jobs that have ended leave the index of open ones.
+UPDATE chunk
+SET status = 'done'
+FROM (
+    SELECT c.job_no, c.chunk_no
+    FROM chunk AS c
+    JOIN job AS j ON j.job_no = c.job_no AND j.status IN ('completed', 'error', 'cancelled')
+    WHERE c.status <> 'done'
+    ORDER BY c.job_no, c.chunk_no
+    LIMIT 10000
+    FOR UPDATE OF c SKIP LOCKED
+) AS closed
+WHERE chunk.job_no = closed.job_no AND chunk.chunk_no = closed.chunk_no;
+
+-- name: forget_events
+DELETE FROM event
+WHERE published_at < now() - make_interval(days => $1);
+
+-- name: prepare_partitions
+SELECT
+    evalbus_ensure_partition(date_trunc('month', now())::date),
+    evalbus_ensure_partition((date_trunc('month', now()) + interval '1 month')::date);
+
+-- name: notify_work
+SELECT pg_notify('evalbus_work', '');
