@@ -1,0 +1,35 @@
+"""The kinds of model; a new one is a file here and a line in the table."""
+
+from typing import Final
+
+from evalbus.models.base import OUTPUT_TEXT, SAMPLE_FIELDS, LiveModel, Model, RecordedModel
+from evalbus.models.recorded import Recorded
+from evalbus.registry import Table, build
+from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.chunks import RowLimits
+
+MODELS: Final = Table[Model](
+    kind="model type",
+    group="evalbus.models",
+    base=Model,
+    builtin={
+        "recorded": Recorded,
+    },
+)
+
+
+def build_model(plugin: Plugin, limits: RowLimits) -> Model:
+    """The model that a benchmark names; raises Invalid."""
+    return build(MODELS, plugin, limits=limits, where=f"model {plugin.name!r}")
+
+
+__all__ = [
+    "MODELS",
+    "OUTPUT_TEXT",
+    "SAMPLE_FIELDS",
+    "LiveModel",
+    "Model",
+    "Recorded",
+    "RecordedModel",
+    "build_model",
+]

@@ -1,0 +1,18 @@
+"""Templates over a row: text with `{{ item.field }}` in it, rendered in a sandbox or, where that is enough, looked up."""
+
+from evalbus.templates.base import Context, RowsFailed, Template, TemplateError, context_of
+from evalbus.templates.compiler import compile_template
+from evalbus.templates.fields import Path, fields_used
+from evalbus.templates.text import as_text
+
+__all__ = [
+    "Context",
+    "Path",
+    "RowsFailed",
+    "Template",
+    "TemplateError",
+    "as_text",
+    "compile_template",
+    "context_of",
+    "fields_used",
+]

@@ -1,0 +1,62 @@
+"""Which fields of the item a template needs, found without running it."""
+
+from jinja2 import meta, nodes
+
+from evalbus.templates.compiler import parse, steps_of
+from evalbus.templates.lookup import Step
+from evalbus.templates.sandbox import SANDBOX
+
+Path = tuple[Step, ...]
+"""Steps from the item to a value."""
+
+GUARDS = frozenset({"default", "d"})
+PRESENCE = frozenset({"defined", "undefined"})
+
+
+def fields_used(text: str, *, not_fields: frozenset[str] = frozenset()) -> frozenset[Path]:
+    """Every path into the item that must be there for the template to render.
+
+    A bare name counts as a field of the item, unless it is in `not_fields` (the sample's own). A path whose absence
+    the template itself provides for (`default`, `is defined`) is not needed, and one that depends on another value
+    is cut where that begins.
+    """
+    tree = parse(text)
+    if any(name.name == "item" and name.ctx != "load" for name in tree.find_all(nodes.Name)):
+        return frozenset()  # `item` means something else in there
+    free = meta.find_undeclared_variables(tree) - set(SANDBOX.globals) - {"item", "sample"}
+    paths: set[Path] = set()
+    _collect(tree, free - not_fields, paths)
+    return frozenset(path for path in paths if path)
+
+
+def _collect(node: nodes.Node, free: set[str], paths: set[Path]) -> None:
+    match node:
+        case nodes.Filter(name=name, node=nodes.Expr()) if name in GUARDS:
+            _collect_all([*node.args, *(pair.value for pair in node.kwargs)], free, paths)
+        case nodes.Test(name=name) if name in PRESENCE:
+            pass
+        case nodes.Call(node=nodes.Getattr(node=owner)):
+            # `item.text.upper()`: the last step is a method, not a field.
+            _collect(owner, free, paths)
+            _collect_all([*node.args, *(pair.value for pair in node.kwargs)], free, paths)
+        case nodes.Getattr() | nodes.Getitem() | nodes.Name():
+            _collect_path(node, free, paths)
+        case _:
+            _collect_all(list(node.iter_child_nodes()), free, paths)
+
+
+def _collect_all(
+    children: list[nodes.Expr] | list[nodes.Node], free: set[str], paths: set[Path]
+) -> None:
+    for child in children:
+        _collect(child, free, paths)
+
+
+def _collect_path(node: nodes.Node, free: set[str], paths: set[Path]) -> None:
+    steps = steps_of(node)
+    if steps is None:
+        _collect_all(list(node.iter_child_nodes()), free, paths)
+    elif steps[0] == "item":
+        paths.add(steps[1:])
+    elif steps[0] in free:
+        paths.add(steps)

@@ -1,0 +1,109 @@
+"""The Jinja environment for text that other people wrote: sandboxed, strict about what is missing, JSON for values."""
+
+from typing import cast
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import TemplateRuntimeError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+
+from evalbus.templates.base import Context, Template, TemplateError, names_shown
+from evalbus.templates.text import as_text
+
+
+class _NoSuchName(UndefinedError):
+    """A name that stands alone and means nothing in this row."""
+
+
+class _Missing(StrictUndefined):
+    """A value that is not there; using it is an error that says which there are."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: object = missing,
+        name: str | None = None,
+        exc: type[TemplateRuntimeError] = UndefinedError,
+    ) -> None:
+        super().__init__(hint, obj, name, _NoSuchName if obj is missing else exc)
+
+    @property
+    def _undefined_message(self) -> str:
+        name, found = self._undefined_name, self._undefined_obj
+        if found is missing:
+            return f"there is no {name!r}"
+        if isinstance(found, dict):
+            return (
+                f"there is no {name!r} (there are: {names_shown(cast('dict[str, object]', found))})"
+            )
+        return f"there is no {name!r} in a {type(found).__name__}"
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """A dot finds a field before a method, so that a field called `items` or `values` can be used."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if isinstance(obj, dict):
+            fields = cast("dict[str, object]", obj)
+            if attribute in fields:
+                return fields[attribute]
+        return super().getattr(obj, attribute)
+
+
+def _finalize(value: object) -> object:
+    """Inside text a value reads as it does alone: `true` and `null`, not `True` and `None`."""
+    if value is None or isinstance(value, bool | dict | list):
+        return as_text(value)  # pyright: ignore[reportUnknownArgumentType]
+    return value
+
+
+# One for the process: it holds no state but Jinja's bounded cache of lexers.
+SANDBOX = _Sandbox(
+    undefined=_Missing,
+    finalize=_finalize,
+    keep_trailing_newline=True,
+    autoescape=False,  # the output is text for a metric, never a web page
+)
+
+
+class Sandboxed(Template):
+    """A template that needs the interpreter; it gives text of at most `characters_max`."""
+
+    def __init__(self, text: str, *, characters_max: int) -> None:
+        super().__init__(text)
+        self._template = SANDBOX.from_string(text)
+        self._characters_max = characters_max
+
+    def render(self, context: Context) -> str:
+        pieces: list[str] = []
+        characters = 0
+        try:
+            for piece in self._template.generate(context):
+                characters += len(piece)
+                if characters > self._characters_max:
+                    raise TemplateError(
+                        "template_too_long",
+                        f"{self._shown}: renders to more than {self._characters_max} characters",
+                    )
+                pieces.append(piece)
+        except (TemplateError, MemoryError):
+            raise
+        except _NoSuchName as error:
+            raise TemplateError(
+                "missing_field", f"{self._shown}: {error} (there are: {names_shown(context)})"
+            ) from None
+        except UndefinedError as error:
+            raise TemplateError("missing_field", f"{self._shown}: {error}") from None
+        except Exception as error:
+            # The template is a program of the user's: whatever it raises concerns this row alone.
+            raise TemplateError(
+                "template_failed", f"{self._shown}: {type(error).__name__}: {error}"
+            ) from None
+        return "".join(pieces)
+
+    @property
+    def _shown(self) -> str:
+        text = self.text.strip()
+        return text if len(text) <= 80 else text[:79] + "…"
