@@ -1,0 +1,141 @@
+"""Jobs: starting, looking at, waiting for and ending them."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from evalbus.client.benchmark_file import load_benchmark
+from evalbus.client.calls import Calls
+from evalbus.client.pages import entries, pages
+from evalbus.client.parameters import parameters
+from evalbus.errors import Unavailable
+from evalbus_schemas.base import Labels
+from evalbus_schemas.benchmark import Benchmark, Params, StartBenchmark
+from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.names import REFERENCE_PATTERN
+from evalbus_schemas.queries import (
+    WAIT_SECONDS_MAX,
+    JobNamed,
+    JobPage,
+    JobStarted,
+    ListJobs,
+    WaitForJob,
+)
+
+WAIT_SECONDS = 20.0
+WATCH_SECONDS = 0.5
+AWAY_PAUSE_SECONDS = 1.0
+
+BenchmarkSource = Benchmark | Mapping[str, object] | str | Path
+"""A benchmark, the same as a dict, the path of its file, or `workspace/name` of a saved one."""
+
+
+class Jobs:
+    """`client.jobs`."""
+
+    def __init__(self, calls: Calls, workspace: str, *, away_seconds: float) -> None:
+        self._calls = calls
+        self._workspace = workspace
+        self._away_seconds = away_seconds
+
+    async def start(
+        self,
+        benchmark: BenchmarkSource,
+        *,
+        job: str | None = None,
+        labels: Labels | None = None,
+        params: Params | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """The job, accepted and stored. Called again with the same key and content it gives the same job."""
+        document: dict[str, object] = {
+            "benchmark": _benchmark(benchmark),
+            "job": job,
+            "workspace": self._workspace,
+            "labels": labels or {},
+            "params": params,
+            # Made here and not by the service, so that the call may be repeated when its reply is lost.
+            "idempotency_key": idempotency_key or str(uuid4()),
+        }
+        command = parameters(StartBenchmark, document)
+        return (await self._calls.call("jobs.start", command, JobStarted)).job
+
+    async def get(self, job: str) -> Job:
+        """The job of that name or id; raises NotFound."""
+        return await self._calls.call("jobs.get", self._named(job), Job)
+
+    async def list(
+        self, *, status: JobStatus | str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Job]:
+        """The jobs of the workspace, newest first; as many as there are, or `limit`."""
+
+        async def ask(after: str | None, count: int) -> JobPage:
+            wanted: dict[str, object] = {
+                "workspace": self._workspace,
+                "status": status,
+                "after": after,
+                "limit": count,
+            }
+            return await self._calls.call("jobs.list", parameters(ListJobs, wanted), JobPage)
+
+        found = pages(ask, count=lambda p: len(p.jobs), cursor=lambda p: p.next, limit=limit)
+        async for each in entries(found, lambda page: page.jobs):
+            yield each
+
+    async def why(self, job: str) -> Why:
+        """What the job waits for, and what to do about it."""
+        return await self._calls.call("jobs.why", self._named(job), Why)
+
+    async def cancel(self, job: str) -> Job:
+        """End the job; the rows that are stored stay readable."""
+        return await self._calls.call("jobs.cancel", self._named(job), Job)
+
+    async def wait(self, job: str, *, timeout_seconds: float | None = None) -> Job:
+        """The job once it has ended, or as it is when the time is over; without a timeout it waits as long as it takes."""
+        clock = asyncio.get_running_loop().time
+        deadline = None if timeout_seconds is None else clock() + timeout_seconds
+        while True:
+            left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, deadline - clock())
+            found = await self._wait_a_while(job, max(left, 0.001))
+            if found.is_terminal or (deadline is not None and clock() >= deadline):
+                return found
+
+    async def watch(self, job: str, *, every_seconds: float = WATCH_SECONDS) -> AsyncIterator[Job]:
+        """The job as it is now, then at least every so many seconds, last as it ended."""
+        found = await self.get(job)
+        yield found
+        while not found.is_terminal:
+            found = await self._wait_a_while(job, every_seconds)
+            yield found
+
+    async def _wait_a_while(self, job: str, seconds: float) -> Job:
+        """`jobs.wait`, through a restart of the servers: the job goes on by itself, so does whoever waits for it."""
+        seconds = min(seconds, WAIT_SECONDS_MAX)
+        named = self._named(job)
+        wanted = WaitForJob(job=named.job, workspace=named.workspace, timeout_seconds=seconds)
+        clock = asyncio.get_running_loop().time
+        away_until = clock() + self._away_seconds
+        while True:
+            try:
+                return await self._calls.call("jobs.wait", wanted, Job, extra_seconds=seconds)
+            except Unavailable:
+                if clock() >= away_until:
+                    raise
+                await asyncio.sleep(AWAY_PAUSE_SECONDS)
+
+    def _named(self, job: str) -> JobNamed:
+        return parameters(JobNamed, {"job": job, "workspace": self._workspace})
+
+
+def _benchmark(source: BenchmarkSource) -> Benchmark | str:
+    is_reference = (
+        isinstance(source, str)
+        and re.fullmatch(REFERENCE_PATTERN, source) is not None
+        and not source.endswith((".yaml", ".yml", ".json"))
+        and not Path(source).exists()
+    )
+    if is_reference:
+        return str(source)
+    return load_benchmark(source)

@@ -1,0 +1,308 @@
+"""The client for code without an event loop: the asynchronous one, running on a thread of its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+)
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from pydantic import BaseModel, JsonValue
+
+from evalbus.client import opening
+from evalbus.client.asynchronous import AsyncClient
+from evalbus.client.jobs import WATCH_SECONDS, BenchmarkSource
+from evalbus.client.session import BusOpener
+from evalbus.settings import Settings
+from evalbus_schemas.base import Labels
+from evalbus_schemas.benchmark import Params
+from evalbus_schemas.events import BenchmarkEvent
+from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.names import DEFAULT_WORKSPACE
+from evalbus_schemas.queries import (
+    DeadLetter,
+    DeadLetterShown,
+    Result,
+    Row,
+    RowPage,
+    StoredEvent,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Thread:
+    """The event loop's thread, seen from outside."""
+
+    def __init__(self, portal: BlockingPortal) -> None:
+        self._portal = portal
+
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        async def run() -> T:
+            return await function(*args, **kwargs)
+
+        return self._portal.call(run)
+
+    def iterate(
+        self, function: Callable[P, AsyncIterator[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[T]:
+        """Entry by entry; leaving the loop early asks for no further page."""
+
+        async def begin() -> AsyncIterator[T]:
+            return function(*args, **kwargs)
+
+        return self.entries(self._portal.call(begin))
+
+    def entries(self, source: AsyncIterator[T]) -> Iterator[T]:
+        async def following() -> tuple[T] | None:
+            try:
+                return (await anext(source),)
+            except StopAsyncIteration:
+                return None
+
+        while (entry := self._portal.call(following)) is not None:
+            yield entry[0]
+
+    def manage(self, manager: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
+        return self._portal.wrap_async_context_manager(manager)
+
+
+class Client:
+    """Asks evalbus; connects at the first call, and stays connected until `close`.
+
+    `Client(amqp_url=…)` asks the services on that broker, and without a URL those of EVALBUS_AMQP_URL;
+    `Client.embedded()` brings the whole system up in this process. A context manager, or close it yourself.
+    """
+
+    def __init__(
+        self,
+        *,
+        amqp_url: str | None = None,
+        workspace: str = DEFAULT_WORKSPACE,
+        timeout_seconds: float | None = None,
+        settings: Settings | None = None,
+        opener: BusOpener | None = None,
+    ) -> None:
+        """`timeout_seconds` bounds every call (EVALBUS_RPC_SECONDS); `opener` replaces how the bus is reached."""
+        client = AsyncClient(
+            amqp_url=amqp_url,
+            workspace=workspace,
+            timeout_seconds=timeout_seconds,
+            settings=settings,
+            opener=opener,
+        )
+        self._stack = ExitStack()
+        portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+        self._thread = _Thread(portal)
+        self._stack.callback(portal.call, client.close)
+        self._client = client
+        self.workspace = workspace
+        self.jobs = SyncJobs(client, self._thread)
+        self.results = SyncResults(client, self._thread)
+        self.events = SyncEvents(client, self._thread)
+        self.dlq = SyncDeadLetters(client, self._thread)
+
+    @classmethod
+    def embedded(
+        cls,
+        data_dir: str | Path | None = None,
+        *,
+        workspace: str = DEFAULT_WORKSPACE,
+        timeout_seconds: float | None = None,
+    ) -> Self:
+        """The whole system in this process, with its Postgres in `data_dir` (EVALBUS_DATA_DIR)."""
+        settings = opening.client_settings(data_dir=data_dir)
+        return cls(
+            workspace=workspace,
+            timeout_seconds=timeout_seconds,
+            settings=settings,
+            opener=opening.embedded(settings),
+        )
+
+    @classmethod
+    def reading(
+        cls,
+        data_dir: str | Path | None = None,
+        *,
+        workspace: str = DEFAULT_WORKSPACE,
+        timeout_seconds: float | None = None,
+    ) -> Self:
+        """Only questions, on the folder of an embedded system, whether or not a process runs on it."""
+        settings = opening.client_settings(data_dir=data_dir)
+        return cls(
+            workspace=workspace,
+            timeout_seconds=timeout_seconds,
+            settings=settings,
+            opener=opening.reading(settings),
+        )
+
+    def call(self, method: str, params: Mapping[str, JsonValue] | None = None) -> BaseModel:
+        """Any method of the RPC by its name; the answer is that method's own model."""
+        return self._thread.call(self._client.call, method, params)
+
+    def close(self) -> None:
+        """Let go of the bus and end the thread; safe twice, and before the first call."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self._thread.call(self._client.__aenter__)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SyncJobs:
+    """`client.jobs`."""
+
+    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+        self._jobs = client.jobs
+        self._thread = thread
+
+    def start(
+        self,
+        benchmark: BenchmarkSource,
+        *,
+        job: str | None = None,
+        labels: Labels | None = None,
+        params: Params | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """The job, accepted and stored. Called again with the same key and content it gives the same job."""
+        return self._thread.call(
+            self._jobs.start,
+            benchmark,
+            job=job,
+            labels=labels,
+            params=params,
+            idempotency_key=idempotency_key,
+        )
+
+    def get(self, job: str) -> Job:
+        """The job of that name or id; raises NotFound."""
+        return self._thread.call(self._jobs.get, job)
+
+    def list(
+        self, *, status: JobStatus | str | None = None, limit: int | None = None
+    ) -> Iterator[Job]:
+        """The jobs of the workspace, newest first; as many as there are, or `limit`."""
+        return self._thread.iterate(self._jobs.list, status=status, limit=limit)
+
+    def why(self, job: str) -> Why:
+        """What the job waits for, and what to do about it."""
+        return self._thread.call(self._jobs.why, job)
+
+    def wait(self, job: str, *, timeout_seconds: float | None = None) -> Job:
+        """The job once it has ended, or as it is when the time is over; without a timeout it waits as long as it takes."""
+        return self._thread.call(self._jobs.wait, job, timeout_seconds=timeout_seconds)
+
+    def watch(self, job: str, *, every_seconds: float = WATCH_SECONDS) -> Iterator[Job]:
+        """The job as it is now, then at least every so many seconds, last as it ended."""
+        return self._thread.iterate(self._jobs.watch, job, every_seconds=every_seconds)
+
+    def cancel(self, job: str) -> Job:
+        """End the job; the rows that are stored stay readable."""
+        return self._thread.call(self._jobs.cancel, job)
+
+
+class SyncResults:
+    """`client.results`."""
+
+    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+        self._results = client.results
+        self._thread = thread
+
+    def get(self, result: str) -> Result:
+        """The result of the job of that name; raises NotFound until the job has completed."""
+        return self._thread.call(self._results.get, result)
+
+    def list(self, *, benchmark: str | None = None, limit: int | None = None) -> Iterator[Result]:
+        """The results of the workspace, newest first; `benchmark` as `workspace/name`."""
+        return self._thread.iterate(self._results.list, benchmark=benchmark, limit=limit)
+
+    def rows(
+        self,
+        job: str,
+        *,
+        dataset: str | None = None,
+        model: str | None = None,
+        failed_only: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Row]:
+        """The stored rows with their scores, in the order of the dataset; also of a job that has not completed."""
+        return self._thread.iterate(
+            self._results.rows,
+            job,
+            dataset=dataset,
+            model=model,
+            failed_only=failed_only,
+            limit=limit,
+        )
+
+    def row_pages(
+        self,
+        job: str,
+        *,
+        dataset: str | None = None,
+        model: str | None = None,
+        failed_only: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[RowPage]:
+        """The same by the page, which also says whether the job is still incomplete."""
+        return self._thread.iterate(
+            self._results.row_pages,
+            job,
+            dataset=dataset,
+            model=model,
+            failed_only=failed_only,
+            limit=limit,
+        )
+
+
+class SyncEvents:
+    """`client.events`."""
+
+    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+        self._events = client.events
+        self._thread = thread
+
+    def list(self, *, after: int = 0, limit: int | None = None) -> Iterator[StoredEvent]:
+        """What was kept after that sequence number, oldest first."""
+        return self._thread.iterate(self._events.list, after=after, limit=limit)
+
+    @contextmanager
+    def listen(self) -> Generator[Iterator[BenchmarkEvent], None, None]:
+        """Events of the workspace from now on; `list` knows what was missed meanwhile."""
+        with self._thread.manage(self._events.listen()) as events:
+            yield self._thread.entries(events)
+
+
+class SyncDeadLetters:
+    """`client.dlq`."""
+
+    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+        self._dlq = client.dlq
+        self._thread = thread
+
+    def list(self, *, queue: str | None = None, limit: int | None = None) -> Iterator[DeadLetter]:
+        """Newest first, of one queue or of all."""
+        return self._thread.iterate(self._dlq.list, queue=queue, limit=limit)
+
+    def show(self, id: int) -> DeadLetterShown:
+        """One of them with its body; raises NotFound."""
+        return self._thread.call(self._dlq.show, id)
