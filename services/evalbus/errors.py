@@ -2,7 +2,8 @@
 
 EvalbusError
 ├── TransientError            try again, later
-│   └── Unavailable           a server is away: everybody waits until it is back
+│   ├── Unavailable           a server is away: everybody waits until it is back
+│   └── FolderInUse           another process owns the data folder of embedded mode
 ├── PermanentError            trying again gives the same
 │   ├── Refused               said no to a request, with a JSON-RPC code
 │   │   ├── Invalid           -32602
@@ -37,6 +38,14 @@ class Unavailable(TransientError):
     """A server that everything needs is away."""
 
     code: ClassVar[int] = ErrorCode.UNAVAILABLE
+
+
+class FolderInUse(TransientError):
+    """Another process owns the data folder; it can be had when that one ends."""
+
+    def __init__(self, message: str, *, owner_pid: int | None) -> None:
+        super().__init__(message)
+        self.owner_pid = owner_pid
 
 
 class PermanentError(EvalbusError):

@@ -48,7 +48,8 @@ class Broker:
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={
-                "Authorization": "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode(),
+                "Authorization": "Basic "
+                + b64encode(f"{self.user}:{self.password}".encode()).decode(),
                 "Content-Type": "application/json",
             },
         )
