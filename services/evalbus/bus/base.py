@@ -11,7 +11,7 @@ The promises, kept by every adapter and tested in tests/conformance:
 - Nothing is lost when the connection is; a subscription goes on by itself once the bus is back.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,9 +101,19 @@ class Bus(Protocol):
         """Publish with an address for the reply and return the reply; raises Unavailable after the timeout."""
         ...
 
+    def listen(self, pattern: str) -> AbstractAsyncContextManager[AsyncIterator[Message]]:
+        """Lifecycle events whose key matches (`*` one word, `#` any), from the moment of entering.
+
+        Nobody keeps them for a listener that is away or too slow: what it missed stands in Postgres.
+        """
+        ...
+
     @property
     def health(self) -> BusHealth: ...
 
 
 DataLost = Callable[[], Awaitable[None]]
-"""Called when the bus comes up without its marker queue: whatever was on it is gone (or this is its first start)."""
+"""Called when the bus comes up without its marker queue: whatever was on it is gone (or this is its first start).
+
+It runs before anything can be published, so it must not publish itself; when it raises, it is called again.
+"""

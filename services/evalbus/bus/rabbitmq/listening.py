@@ -1,0 +1,115 @@
+"""Lifecycle events for whoever is there to hear them: a queue that lives as long as its listener's connection."""
+
+import asyncio
+from typing import Self
+from uuid import uuid4
+
+import structlog
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import AbstractChannel as RawChannel
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+from evalbus.bus.backoff import Backoff
+from evalbus.bus.base import Message
+from evalbus.bus.rabbitmq.link import (
+    CONNECTION_ERRORS,
+    Link,
+    cancellations,
+    close_quietly,
+    in_words,
+)
+from evalbus.bus.rabbitmq.wire import read
+from evalbus.bus.tasks import Tasks
+from evalbus.bus.topology import EVENTS
+
+log = structlog.get_logger(__name__)
+
+PREFETCH = 100
+MESSAGES_MAX = 10_000
+"""What the broker keeps for a listener that is slow; of more it drops the oldest."""
+ANSWER_SECONDS_MAX = 10.0
+
+
+class Listener:
+    """Holds the events that arrived and were not read yet, and makes its queue anew after a lost connection."""
+
+    def __init__(self, link: Link, pattern: str) -> None:
+        self._link = link
+        self._pattern = pattern
+        self._tasks = Tasks()
+        self._events: asyncio.Queue[tuple[DeliveredMessage, RawChannel]] = asyncio.Queue()
+        self._is_listening = asyncio.Event()
+        self._is_gone = asyncio.Event()
+
+    async def open(self) -> None:
+        """Return when every event from now on will be heard."""
+        self._tasks.start(self._run(), name=f"listen to {self._pattern}")
+        await self._is_listening.wait()
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        delivered, raw = await self._events.get()
+        tag = delivered.delivery_tag
+        assert tag is not None, "a delivery has a tag"
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await raw.basic_ack(tag, wait=False)
+        except CONNECTION_ERRORS:
+            log.debug("acknowledgement.lost", queue=EVENTS.name)
+        return read(delivered)
+
+    async def _run(self) -> None:
+        backoff = Backoff(first_seconds=0.2, most_seconds=5.0)
+        before = cancellations()
+        while True:
+            try:
+                connection = await self._link.connection()
+                channel = connection.channel(publisher_confirms=False)
+                try:
+                    await self._listen(channel, backoff)
+                finally:
+                    await close_quietly(channel)
+            except asyncio.CancelledError:
+                if cancellations() > before:
+                    raise
+                log.warning("listener.lost", pattern=self._pattern)
+            except CONNECTION_ERRORS as error:
+                log.warning("listener.lost", pattern=self._pattern, error=in_words(error))
+            await asyncio.sleep(backoff.next_seconds())
+
+    async def _listen(self, channel: AbstractChannel, backoff: Backoff) -> None:
+        await channel.initialize(timeout=ANSWER_SECONDS_MAX)
+        raw = await channel.get_underlay_channel()
+        self._is_gone.clear()
+        channel.close_callbacks.add(self._on_closed)
+        raw.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        await raw.basic_qos(prefetch_count=PREFETCH, timeout=ANSWER_SECONDS_MAX)
+        name = f"amq_{uuid4().hex}"
+        await raw.queue_declare(
+            name,
+            exclusive=True,
+            auto_delete=True,
+            arguments={"x-max-length": MESSAGES_MAX},
+            timeout=ANSWER_SECONDS_MAX,
+        )
+        await raw.queue_bind(name, EVENTS.name, self._pattern, timeout=ANSWER_SECONDS_MAX)
+
+        async def on_message(delivered: DeliveredMessage) -> None:
+            self._events.put_nowait((delivered, raw))
+
+        await raw.basic_consume(name, on_message, timeout=ANSWER_SECONDS_MAX)
+        backoff.reset()
+        self._is_listening.set()
+        await self._is_gone.wait()
+
+    def _on_cancelled(self, _: Basic.Cancel) -> None:
+        self._is_gone.set()
+
+    def _on_closed(self, _: AbstractChannel | None, __: BaseException | None) -> None:
+        self._is_gone.set()

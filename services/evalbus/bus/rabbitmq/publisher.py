@@ -1,0 +1,156 @@
+"""Confirmed publishing that outlives channels, connections and a broker that is full."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import AbstractChannel as RawChannel
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    PublishError,
+)
+
+from evalbus.bus.backoff import Backoff
+from evalbus.bus.base import Outgoing
+from evalbus.bus.rabbitmq.link import CONNECTION_ERRORS, Link, cancellations, in_words
+from evalbus.bus.rabbitmq.wire import properties_of
+from evalbus.bus.topology import DEAD, QUEUES, RETURN, TIERS
+from evalbus.errors import OverLimit, Unavailable, Unroutable
+
+ATTEMPT_SECONDS_MAX = 15.0
+
+_ROUTES = frozenset(
+    {(queue.exchange.name, queue.key) for queue in QUEUES}
+    | {(exchange, queue.name) for queue in QUEUES for exchange in (RETURN.name, DEAD.name)}
+    | {(tier.name, queue.name) for queue in QUEUES for tier in TIERS}
+)
+"""Where a queue stands ready as long as the topology does."""
+
+
+class Publisher:
+    """Holds one channel of its connection, and replaces it when it is lost.
+
+    Nothing is consumed on that connection: a broker short of memory stops reading from whoever publishes,
+    and would not see acknowledgements either.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        restore: Callable[[], Awaitable[None]],
+        message_bytes_max: int,
+        seconds_max: float,
+    ) -> None:
+        self._link = link
+        self._restore = restore
+        self._restored = 0
+        self._restoring = asyncio.Lock()
+        self._message_bytes_max = message_bytes_max
+        self._seconds_max = seconds_max
+        self._channel: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+        self._under_way: dict[str, asyncio.Future[None]] = {}
+
+    async def publish(self, *outgoing: Outgoing) -> None:
+        """Return when all are confirmed; when some are not, the others may be all the same."""
+        if len(outgoing) == 1:
+            return await self._publish_alone(outgoing[0])
+        ends = await asyncio.gather(*map(self._publish_alone, outgoing), return_exceptions=True)
+        for error in ends:
+            if error is not None:
+                raise error
+        return None
+
+    async def _publish_alone(self, outgoing: Outgoing) -> None:
+        """One after the other under one id: the broker returns a message by its id only.
+
+        Of two that are under way together the wrong one could be taken for confirmed.
+        """
+        key = outgoing.message.id
+        while (other := self._under_way.get(key)) is not None:
+            await asyncio.wait([other])
+        done = self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            await self._publish_until_confirmed(outgoing)
+        finally:
+            del self._under_way[key]
+            done.set_result(None)
+
+    async def _publish_until_confirmed(self, outgoing: Outgoing) -> None:
+        """Again and again, under the same id, until the broker has said yes or no or the time is over."""
+        size = len(outgoing.message.body)
+        if size > self._message_bytes_max:
+            raise OverLimit(f"a message of {size} bytes; the limit is {self._message_bytes_max}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds_max
+        backoff = Backoff(first_seconds=0.1, most_seconds=5.0)
+        before = cancellations()
+        is_restored = False
+        while True:
+            try:
+                async with asyncio.timeout_at(min(deadline, loop.time() + ATTEMPT_SECONDS_MAX)):
+                    return await self._publish_once(outgoing)
+            except PublishError:
+                why = "no queue takes it"
+                is_lost = True
+            except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
+                why = in_words(error)
+                # The channel is closed for everybody on it, and only one of them is to blame.
+                is_lost = f"exchange '{outgoing.exchange or 'amq.default'}'" in why
+            except DeliveryError:
+                why = "the broker refuses it; a queue may be full"
+                is_lost = False
+            except asyncio.CancelledError:
+                if cancellations() > before:
+                    raise
+                why = "the connection was lost"
+                is_lost = False
+            except CONNECTION_ERRORS as error:
+                why = self._link.detail or in_words(error)
+                is_lost = False
+            if is_lost:
+                if is_restored or (outgoing.exchange, outgoing.key) not in _ROUTES:
+                    raise Unroutable(
+                        f"nobody receives {outgoing.exchange!r} with key {outgoing.key!r}: {why}"
+                    )
+                is_restored = await self._restore_once(deadline)
+                continue
+            wait = backoff.next_seconds()
+            if loop.time() + wait >= deadline:
+                raise Unavailable(
+                    f"RabbitMQ at {self._link.place} confirmed nothing"
+                    f" within {self._seconds_max:g} s: {why}"
+                )
+            await asyncio.sleep(wait)
+
+    async def _publish_once(self, outgoing: Outgoing) -> None:
+        channel = await self._open_channel()
+        await channel.basic_publish(
+            outgoing.message.body,
+            exchange=outgoing.exchange,
+            routing_key=outgoing.key,
+            properties=properties_of(outgoing.message),
+            mandatory=outgoing.is_mandatory,
+        )
+
+    async def _open_channel(self) -> RawChannel:
+        if self._channel is None or self._channel.is_closed or not self._link.is_up:
+            async with self._opening:
+                connection = await self._link.connection()
+                if self._channel is None or self._channel.is_closed:
+                    channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                    await channel.initialize()
+                    self._channel = channel
+        return await self._channel.get_underlay_channel()
+
+    async def _restore_once(self, deadline: float) -> bool:
+        """Declare again what somebody deleted; one does it for all who wait for it."""
+        seen = self._restored
+        async with asyncio.timeout_at(deadline), self._restoring:
+            if self._restored == seen:
+                await self._restore()
+                self._restored += 1
+        return True

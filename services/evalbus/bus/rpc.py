@@ -1,0 +1,126 @@
+"""The answering half of JSON-RPC 2.0: one message in, one reply out, whatever the caller sent."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from evalbus.bus.base import Message, Outgoing
+from evalbus.bus.codec import in_words
+from evalbus.bus.replies import reply
+from evalbus.errors import Refused, TransientError, unknown
+from evalbus_schemas import cloudevents
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.queries import METHODS
+from evalbus_schemas.rpc import ErrorCode, RpcError, RpcReply, RpcRequest
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX = 20
+RETRY_AFTER_SECONDS = 5
+
+Answerer = Callable[[Any, Message], Awaitable[BaseModel]]
+"""(params of the method's own model, the message that asked) → the method's answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RpcHandler:
+    """Answers the methods it is given; everything else is an error in the reply, never a dead letter."""
+
+    methods: Mapping[str, Answerer]
+    source: str
+
+    async def __call__(self, message: Message) -> Sequence[Outgoing]:
+        if message.body_bytes > len(message.body):
+            return _sent(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, "too large"))
+        try:
+            body: object = orjson.loads(message.body)
+        except orjson.JSONDecodeError as error:
+            text = f"not JSON: {error}"
+            return _sent(self.source, message, _error(None, ErrorCode.PARSE_ERROR, text))
+        if isinstance(body, list):
+            return await self._batch(message, body)  # pyright: ignore[reportUnknownArgumentType]
+        answer = await self._one(message, body)
+        return [] if answer is None else _sent(self.source, message, answer)
+
+    async def _batch(self, message: Message, calls: Sequence[object]) -> Sequence[Outgoing]:
+        if not 1 <= len(calls) <= BATCH_MAX:
+            text = f"a batch has 1 to {BATCH_MAX} calls, not {len(calls)}"
+            return _sent(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, text))
+        answers = [await self._one(message, call) for call in calls]
+        given = [answer for answer in answers if answer is not None]
+        if not given:
+            return []
+        body = b"[" + b",".join(_bytes(answer) for answer in given) + b"]"
+        return _sent_bytes(self.source, message, body)
+
+    async def _one(self, message: Message, call: object) -> RpcReply | None:
+        """The reply; None for a notification."""
+        try:
+            request = RpcRequest.model_validate_json(orjson.dumps(call))
+        except ValidationError as error:
+            return _error(None, ErrorCode.INVALID_REQUEST, in_words(error))
+        answer = await self._answered(message, request)
+        return answer if "id" in request.model_fields_set else None
+
+    async def _answered(self, message: Message, request: RpcRequest) -> RpcReply:
+        answerer = self.methods.get(request.method)
+        if answerer is None:
+            refusal = unknown("method", request.method, self.methods)
+            return _error(request.id, ErrorCode.METHOD_NOT_FOUND, refusal.message, refusal.data)
+        try:
+            params = METHODS[request.method].params.model_validate_json(
+                orjson.dumps(request.params)
+            )
+            answer = await answerer(params, message)
+        except ValidationError as error:
+            return _error(request.id, ErrorCode.INVALID, in_words(error))
+        except Refused as refusal:
+            return _error(request.id, refusal.code, refusal.message, refusal.data)
+        except TransientError as error:
+            data: JsonObject = {"retry_after_s": RETRY_AFTER_SECONDS}
+            return _error(request.id, ErrorCode.UNAVAILABLE, str(error), data)
+        except Exception:
+            log.exception("rpc.failed", method=request.method)
+            return _error(request.id, ErrorCode.INTERNAL, "internal error; the log says more")
+        return RpcReply(id=request.id, result=answer.model_dump(mode="json"))
+
+
+def rpc_reply(source: str, message: Message, answer: RpcReply) -> Sequence[Outgoing]:
+    """The answer on its way to whoever asked; nothing if nobody did."""
+    return _sent(source, message, answer)
+
+
+def refusal_reply(id: str | int | None, refusal: Refused) -> RpcReply:
+    return _error(id, refusal.code, refusal.message, refusal.data)
+
+
+def _error(id: str | int | None, code: int, text: str, data: JsonObject | None = None) -> RpcReply:
+    return RpcReply(id=id, error=RpcError(code=code, message=text, data=data or None))
+
+
+def _bytes(answer: RpcReply) -> bytes:
+    absent = {"result"} if answer.error else {"error"}
+    return answer.model_dump_json(exclude=absent).encode()
+
+
+def _sent(source: str, message: Message, answer: RpcReply) -> Sequence[Outgoing]:
+    return _sent_bytes(source, message, _bytes(answer))
+
+
+def _sent_bytes(source: str, message: Message, body: bytes) -> Sequence[Outgoing]:
+    answer = Message(
+        body=body,
+        id=str(uuid4()),
+        type=cloudevents.RPC_REPLY,
+        content_type=cloudevents.JSON,
+        source=source,
+        traceparent=message.traceparent,
+        is_persistent=False,
+    )
+    outgoing = reply(message, answer)
+    return [] if outgoing is None else [outgoing]
