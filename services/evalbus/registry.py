@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -42,7 +42,7 @@ class Table(Generic[T]):
 
     kind: str
     group: str
-    base: type[T]
+    base: type
     builtin: Mapping[str, type[T]]
 
     def find(self, name: str, *, where: str = "") -> type[T]:
@@ -67,7 +67,7 @@ class Table(Generic[T]):
                 f"{place}{self.kind} {point.name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"
             ) from error
         if isinstance(found, type) and issubclass(found, self.base):
-            return found
+            return cast("type[T]", found)
         raise Invalid(
             f"{place}{self.kind} {point.name!r} ({point.value}) is no {self.base.__name__}"
         )

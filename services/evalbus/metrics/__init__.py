@@ -1,0 +1,40 @@
+"""The kinds of metric; a new one is a file here and a line in the table."""
+
+from typing import Final
+
+from evalbus.metrics.base import Batch, Columns, Metric, Note, ScoreDeclaration
+from evalbus.metrics.exact_match import ExactMatch
+from evalbus.metrics.f1 import F1
+from evalbus.metrics.number_check import NumberCheck
+from evalbus.metrics.string_check import StringCheck
+from evalbus.registry import Table, build
+from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.chunks import RowLimits
+
+METRICS: Final = Table[Metric](
+    kind="metric type",
+    group="evalbus.metrics",
+    base=Metric,
+    builtin={
+        "exact-match": ExactMatch,
+        "f1": F1,
+        "number-check": NumberCheck,
+        "string-check": StringCheck,
+    },
+)
+
+
+def build_metric(plugin: Plugin, limits: RowLimits) -> Metric:
+    """The metric that a benchmark names; raises Invalid."""
+    return build(METRICS, plugin, limits=limits, where=f"metric {plugin.name!r}")
+
+
+__all__ = [
+    "METRICS",
+    "Batch",
+    "Columns",
+    "Metric",
+    "Note",
+    "ScoreDeclaration",
+    "build_metric",
+]

@@ -25,7 +25,8 @@ class Recorded(RecordedModel):
         return {"output": self._output}
 
     def answer(self, items: Sequence[JsonObject]) -> list[JsonObject]:
-        values = self._output.render_all(items, [{}] * len(items))
+        no_sample: JsonObject = {}
+        values = self._output.render_all(items, [no_sample] * len(items))
         if None in values:
             raise RowsFailed(
                 {row: self._nothing() for row, value in enumerate(values) if value is None}

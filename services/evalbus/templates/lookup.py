@@ -39,7 +39,8 @@ class Lookup(Template):
         except KeyError:
             return super().render_all(items, samples)
 
-    def _follow(self, value: object, step: Step, depth: int) -> object:
+    def _follow(self, found: object, step: Step, depth: int) -> object:
+        value = found
         if isinstance(value, Mapping):
             mapping = cast("Mapping[object, object]", value)
             if step in mapping:
@@ -58,7 +59,7 @@ class Lookup(Template):
             )
         raise TemplateError(
             "missing_field",
-            f"{self.text.strip()}: {self._place(depth)} is {_kind(cast('object', value))}, there is no {step!r} in it",
+            f"{self.text.strip()}: {self._place(depth)} is {_kind(found)}, there is no {step!r} in it",
         )
 
     def _place(self, depth: int) -> str:

@@ -1,0 +1,76 @@
+"""The last number in a text, as people and models write numbers.
+
+- A comma, a no-break or thin space, or an apostrophe may part groups of three digits: `1,234.50` is one number. With
+  points between the groups and a comma before the decimals it is one as well: `1.234,50`.
+- A minus, also the typographic one, belongs to the number unless a word or a number ends right before it: `16-3` ends
+  in 3, `x = -3` in -3, `-$5` in -5.
+- A currency or percent sign is not part of it: `50%` is 50.
+- An exponent is: `1e-5`, `1.5E+10`.
+
+Numbers are exact: 0.1 is a tenth, and integers of any length differ in their last digit.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+_MINUS: Final = "-\u2212\ufe63\uff0d"
+_SIGN: Final = re.escape("+" + _MINUS)
+_GROUPING: Final = "\u00a0\u202f\u2009'\u2019"
+_NUMBER: Final = re.compile(
+    rf"""
+    (?: (?<! [\w.%)\]}}] ) (?P<sign> [{_SIGN}] ) [$€£¥₹]? (?= \.?\d ) )?
+    (?:
+        (?P<continental> [1-9]\d{{0,2}} (?: \.\d{{3}} )+ ,\d+ ) (?! [.,]?\d )
+      | (?P<plain>
+            [1-9]\d{{0,2}} (?: (?P<mark> [,{_GROUPING}] ) \d{{3}} (?: (?P=mark)\d{{3}} )* ) (?!\d) (?: \.\d+ )?
+          | \d+ (?: \.\d+ )?
+          | (?<! [\d.] ) \.\d+
+        )
+        (?: [eE] (?P<exponent> [{_SIGN}]?\d+ ) (?!\w) )?
+    )
+    """,
+    re.VERBOSE,
+)
+_MARKS: Final = str.maketrans("", "", "," + _GROUPING)
+_SIGNS: Final = str.maketrans(_MINUS, "-" * len(_MINUS))
+
+_TAIL_CHARACTERS: Final = 32
+"""A long text is searched from here before its end first."""
+
+
+def last_number(text: str) -> Decimal | None:
+    """The number that ends last; None when there is none, or none that a computer could hold."""
+    # No number has a blank in it, and none depends on what stands before one: what is the last
+    # number behind some blank is the last number of the whole. Most answers end in plain digits.
+    word = text[text.rfind(" ") + 1 :]
+    if word.isdecimal():
+        return Decimal(word)
+    cut = text.rfind(" ", 0, -_TAIL_CHARACTERS) + 1
+    found = _last_match(text[cut:])
+    if found is None and cut:
+        found = _last_match(text)
+    return None if found is None else _value(found)
+
+
+def _last_match(text: str) -> re.Match[str] | None:
+    found = None
+    for found in _NUMBER.finditer(text):  # noqa: B007 - the last one is wanted
+        pass
+    return found
+
+
+def _value(match: re.Match[str]) -> Decimal | None:
+    sign, continental, plain, _, exponent = match.groups()
+    if continental is not None:
+        digits = continental.replace(".", "").replace(",", ".")
+    else:
+        digits = plain.translate(_MARKS)
+    if sign is not None and sign != "+":
+        digits = "-" + digits
+    if exponent is not None:
+        digits = f"{digits}e{exponent.translate(_SIGNS)}"
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        return None  # an exponent beyond all bounds
