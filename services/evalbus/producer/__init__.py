@@ -1,0 +1,1 @@
+"""Takes commands, reads datasets, and hands out chunks."""

@@ -1,0 +1,1 @@
+"""Keeps scored chunks, makes results, tells what happened, and answers questions."""

@@ -10,14 +10,14 @@ The promises, kept by every adapter and tested in tests/conformance:
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, Protocol
 from uuid import UUID
 
-from evalbus.bus.base import Message
 from evalbus_schemas.benchmark import Benchmark
-from evalbus_schemas.chunks import ChunkProgress, ChunkScored, RowLimits
+from evalbus_schemas.chunks import ChunkProgress, ChunkScored, Plan, RowLimits
 from evalbus_schemas.events import BenchmarkEvent, LifecycleVerb
 from evalbus_schemas.jobs import Job, Why
 from evalbus_schemas.queries import (
@@ -69,6 +69,12 @@ class JobStore(Protocol):
 
         Raises Conflict if the name is in use, or the key was used for another content.
         """
+        ...
+
+    async def made_by(
+        self, workspace: str, idempotency_key: str, content_hash: bytes
+    ) -> Job | None:
+        """The job that this very command made before. Raises Conflict if the key came with another content."""
         ...
 
     async def job(self, workspace: str, name_or_id: str) -> Job:
@@ -139,14 +145,14 @@ class ChunkToSend:
     job_id: UUID
     job: str
     workspace: str
-    benchmark: Benchmark
+    plan: Plan
     limits: JobLimits
     chunk_no: int
-    dataset_no: int
-    model_no: int
+    dataset: str
     first_row: int
     n_rows: int
     lines: bytes
+    """The items, one a line, as they were read."""
 
 
 class DispatchStore(Protocol):
@@ -270,8 +276,8 @@ class EventToPublish:
 
 
 class EventStore(Protocol):
-    async def add(self, verb: LifecycleVerb, event: BenchmarkEvent) -> None:
-        """An event that no change of a job goes with: a rejection."""
+    async def add(self, verb: LifecycleVerb, event: BenchmarkEvent, *, id: str) -> None:
+        """An event that no change of a job goes with: a rejection. The same id is the same event."""
         ...
 
     async def next_unpublished(self, *, limit: int) -> Sequence[EventToPublish]:
@@ -283,8 +289,25 @@ class EventStore(Protocol):
     async def list(self, query: ListEvents) -> EventPage: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class LetterToKeep:
+    """A message that was set aside; of a large body the beginning is kept."""
+
+    queue: str
+    reason: str
+    detail: str
+    type: str
+    message_id: str
+    attempts: int
+    headers: dict[str, str]
+    body: bytes
+    body_bytes: int
+
+
 class DeadLetterStore(Protocol):
-    async def keep(self, message: Message, *, queue: str, reason: str, detail: str) -> None: ...
+    async def keep(self, letter: LetterToKeep) -> None:
+        """Once, however often it is given."""
+        ...
 
     async def list(self, query: ListDeadLetters) -> DeadLetterPage: ...
 
@@ -303,6 +326,10 @@ class UpkeepStore(Protocol):
 
     async def in_flight_to_pending(self) -> int:
         """The bus lost what was on it: every chunk in flight waits for a place again."""
+        ...
+
+    async def free_leases(self) -> None:
+        """Whoever held one is known to be gone: jobs are read on at once."""
         ...
 
     async def forget(self, *, event_days: int) -> None:
@@ -327,4 +354,10 @@ class Watcher(Protocol):
 
 
 class Changes(Protocol):
-    def watch(self, topic: Topic) -> Watcher: ...
+    def watch(self, topic: Topic) -> Watcher:
+        """For as long as the process lives."""
+        ...
+
+    def watching(self, topic: Topic) -> AbstractContextManager[Watcher]:
+        """For as long as the context is open."""
+        ...

@@ -6,7 +6,7 @@ from evalbus.store.postgres.dead_letters import PostgresDeadLetters
 from evalbus.store.postgres.dispatch import PostgresDispatch
 from evalbus.store.postgres.events import PostgresEvents
 from evalbus.store.postgres.jobs import PostgresJobs
-from evalbus.store.postgres.migrations import migrate
+from evalbus.store.postgres.migrations import migrate, pending_versions
 from evalbus.store.postgres.results import PostgresResults
 from evalbus.store.postgres.scores import PostgresScores
 from evalbus.store.postgres.upkeep import PostgresUpkeep
@@ -24,5 +24,6 @@ __all__ = [
     "migrate",
     "open_changes",
     "open_database",
+    "pending_versions",
     "wait_for",
 ]

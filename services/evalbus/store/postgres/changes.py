@@ -1,8 +1,8 @@
 """Waking up on NOTIFY: one listening connection for a whole process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import get_args
 
 import asyncpg
@@ -44,9 +44,14 @@ class PostgresChanges:
         self._watchers[topic].append(watcher)
         return watcher
 
-    def unwatch(self, topic: Topic, watcher: Watcher) -> None:
-        with suppress(ValueError):
-            self._watchers[topic].remove(watcher)  # type: ignore[arg-type]  # ours are all of this class
+    @contextmanager
+    def watching(self, topic: Topic) -> Generator[Watcher]:
+        watcher = EventWatcher()
+        self._watchers[topic].append(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers[topic].remove(watcher)
 
     def heard(self, _connection: object, _pid: int, channel: str, _payload: object) -> None:
         for watcher in self._watchers[channel.removeprefix("evalbus_")]:

@@ -5,8 +5,8 @@ import hashlib
 import asyncpg
 import orjson
 
-from evalbus.bus.base import Message
 from evalbus.errors import NotFound
+from evalbus.store.base import LetterToKeep
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.records import number_after, page_of
 from evalbus.store.postgres.sql import load
@@ -27,16 +27,20 @@ class PostgresDeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, message: Message, *, queue: str, reason: str, detail: str) -> None:
+    async def keep(self, letter: LetterToKeep) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
                 SQL.keep_dead_letter,
-                *(_text(part) for part in (queue, reason, detail, message.type, message.id)),
-                message.attempt,
-                orjson.dumps(message.headers).decode(),
-                message.body[:BODY_BYTES_KEPT],
-                hashlib.sha256(message.body).digest(),
-                max(message.body_bytes, len(message.body)),
+                _text(letter.queue),
+                _text(letter.reason),
+                _text(letter.detail),
+                _text(letter.type),
+                _text(letter.message_id),
+                letter.attempts,
+                orjson.dumps(letter.headers).decode(),
+                letter.body[:BODY_BYTES_KEPT],
+                hashlib.sha256(letter.body).digest(),
+                max(letter.body_bytes, len(letter.body)),
             )
 
     async def list(self, query: ListDeadLetters) -> DeadLetterPage:

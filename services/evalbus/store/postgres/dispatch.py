@@ -20,6 +20,7 @@ from evalbus.store.postgres import events, jobs
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.chunks import Plan
 
 SQL = load("dispatch.sql")
 
@@ -35,8 +36,10 @@ class _JobToSend:
     name: str
     workspace: str
     month: date
-    benchmark: Benchmark
     limits: JobLimits
+    datasets: tuple[str, ...]
+    plans: tuple[Plan, ...]
+    """One for each model."""
 
 
 class PostgresDispatch:
@@ -173,20 +176,22 @@ class PostgresDispatch:
         self, connection: Connection, job_no: int, record: "asyncpg.Record"
     ) -> ChunkToSend:
         job = await self._job(connection, job_no)
-        first_row, n_rows = record["first_row"], record["n_rows"]
-        lines = await connection.fetchval(
-            SQL.lines, job_no, record["dataset_no"], job.month, first_row, n_rows
+        dataset_no: int = record["dataset_no"]
+        model_no: int = record["model_no"]
+        first_row: int = record["first_row"]
+        n_rows: int = record["n_rows"]
+        lines: bytes = await connection.fetchval(
+            SQL.lines, job_no, dataset_no, job.month, first_row, n_rows
         )
         return ChunkToSend(
             job_no=job_no,
             job_id=job.job_id,
             job=job.name,
             workspace=job.workspace,
-            benchmark=job.benchmark,
+            plan=job.plans[model_no],
             limits=job.limits,
             chunk_no=record["chunk_no"],
-            dataset_no=record["dataset_no"],
-            model_no=record["model_no"],
+            dataset=job.datasets[dataset_no],
             first_row=first_row,
             n_rows=n_rows,
             lines=lines,
@@ -199,13 +204,15 @@ class PostgresDispatch:
         assert record, "its chunks were taken a moment ago"
         if len(self._jobs) >= JOBS_REMEMBERED:
             self._jobs.clear()
+        benchmark = Benchmark.model_validate_json(record["spec"])
         job = self._jobs[job_no] = _JobToSend(
             job_id=record["job_id"],
             name=record["name"],
             workspace=record["workspace"],
             month=record["month"],
-            benchmark=Benchmark.model_validate_json(record["spec"]),
             limits=JobLimits.model_validate_json(record["limits"]),
+            datasets=tuple(dataset.name for dataset in benchmark.datasets),
+            plans=tuple(Plan(model=model, metrics=benchmark.metrics) for model in benchmark.models),
         )
         return job
 

@@ -1,6 +1,7 @@
 """The outbox of lifecycle events: written with what they tell of, published afterwards, kept for who was away."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from evalbus.store.base import EventToPublish
 from evalbus.store.postgres.database import Connection, Database
@@ -54,7 +55,9 @@ def event_of(job: Job, results: Sequence[MetricResult] = ()) -> BenchmarkEvent:
     )
 
 
-async def put(connection: Connection, verb: LifecycleVerb, event: BenchmarkEvent) -> None:
+async def put(
+    connection: Connection, verb: LifecycleVerb, event: BenchmarkEvent, *, id: UUID | None = None
+) -> None:
     """In the caller's transaction: the event exists if and only if the change does."""
     await connection.execute(
         SQL.add_event,
@@ -62,6 +65,7 @@ async def put(connection: Connection, verb: LifecycleVerb, event: BenchmarkEvent
         event.workspace,
         routing_key(verb, event.workspace),
         event.model_dump_json(),
+        id,
     )
     await connection.execute(SQL.notify)
 
@@ -70,9 +74,9 @@ class PostgresEvents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, verb: LifecycleVerb, event: BenchmarkEvent) -> None:
+    async def add(self, verb: LifecycleVerb, event: BenchmarkEvent, *, id: str) -> None:
         async with self._database.transaction() as connection:
-            await put(connection, verb, event)
+            await put(connection, verb, event, id=UUID(id))
 
     async def next_unpublished(self, *, limit: int) -> Sequence[EventToPublish]:
         async with self._database.transaction() as connection:

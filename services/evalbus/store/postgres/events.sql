@@ -1,6 +1,7 @@
 -- name: add_event
 INSERT INTO event (event_id, type, workspace, routing_key, body)
-VALUES (gen_random_uuid(), $1, $2, $3, $4);
+VALUES (coalesce($5, gen_random_uuid()), $1, $2, $3, $4)
+ON CONFLICT (event_id) DO NOTHING;
 
 -- name: notify
 SELECT pg_notify('evalbus_events', ''), pg_notify('evalbus_jobs', '');

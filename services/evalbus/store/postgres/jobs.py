@@ -46,7 +46,10 @@ class PostgresJobs:
             job_no = await self._insert(connection, job)
             is_new = job_no is not None
             if job_no is None:
-                job_no = await self._made_before(connection, job)
+                job_no = await _made_by(
+                    connection, job.workspace, job.idempotency_key, job.content_hash
+                )
+                assert job_no is not None, "the insert met a job with this key"
             else:
                 await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
                 await connection.execute("SELECT pg_notify('evalbus_work', '')")
@@ -73,16 +76,12 @@ class PostgresJobs:
             raise _name_taken(job.workspace, name, "job") from None
         return job_no
 
-    async def _made_before(self, connection: Connection, job: NewJob) -> int:
-        record = await connection.fetchrow(SQL.same_command, job.workspace, job.idempotency_key)
-        assert record, "the insert found this key"
-        if record["content_hash"] != job.content_hash:
-            raise Conflict(
-                f"the idempotency key {job.idempotency_key!r} was used for another command",
-                {"found": job.idempotency_key},
-            )
-        job_no: int = record["job_no"]
-        return job_no
+    async def made_by(
+        self, workspace: str, idempotency_key: str, content_hash: bytes
+    ) -> Job | None:
+        async with self._database.connection() as connection:
+            job_no = await _made_by(connection, workspace, idempotency_key, content_hash)
+            return None if job_no is None else await _job(connection, job_no)
 
     async def job(self, workspace: str, name_or_id: str) -> Job:
         async with self._database.connection() as connection:
@@ -132,6 +131,21 @@ class PostgresJobs:
             oldest_chunk=record["oldest_chunk"],
             oldest_chunk_seconds=record["oldest_seconds"],
         )
+
+
+async def _made_by(
+    connection: Connection, workspace: str, idempotency_key: str, content_hash: bytes
+) -> int | None:
+    record = await connection.fetchrow(SQL.same_command, workspace, idempotency_key)
+    if record is None:
+        return None
+    if record["content_hash"] != content_hash:
+        raise Conflict(
+            f"the idempotency key {idempotency_key!r} was used for another command",
+            {"found": idempotency_key},
+        )
+    job_no: int = record["job_no"]
+    return job_no
 
 
 async def fail(connection: Connection, job_no: int, *, code: str, message: str) -> None:

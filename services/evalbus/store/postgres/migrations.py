@@ -3,12 +3,16 @@
 import asyncio
 import re
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
 from evalbus.errors import Unavailable
 from evalbus.store.postgres import database
+
+if TYPE_CHECKING:
+    from evalbus.store.postgres.database import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +36,13 @@ def known() -> dict[str, str]:
     return found
 
 
-async def pending(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
-    """Versions that the database has not seen; all of them for an empty one."""
+async def pending_versions(opened: database.Database) -> list[str]:
+    """What `migrate` would apply."""
+    async with opened.connection() as connection:
+        return await _pending(connection)
+
+
+async def _pending(connection: "Connection | asyncpg.Connection[asyncpg.Record]") -> list[str]:
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return list(known())
     rows = await connection.fetch("SELECT version FROM schema_migrations")
@@ -70,7 +79,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(128) PRIMARY KEY)"
     )
-    todo = await pending(connection)
+    todo = await _pending(connection)
     for version in todo:
         async with connection.transaction():
             await connection.execute(known()[version])

@@ -1,6 +1,7 @@
 """Results in Postgres: made in one transaction from the stored rows, and read back."""
 
 import asyncio
+import math
 from array import array
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -294,25 +295,27 @@ def _row(
     benchmark: Benchmark,
     names: Sequence[tuple[str, str]],
 ) -> Row:
+    dataset_no: int = record["dataset_no"]
+    model_no: int = record["model_no"]
     metrics: dict[str, list[NamedScore]] = {}
-    for (metric, score), value in zip(names, record["scores"], strict=True):
+    for (metric, name), value in zip(names, record["scores"], strict=True):
         metrics.setdefault(reference(workspace, metric), []).append(
-            NamedScore(name=score, value=None if value != value else value)
+            NamedScore(name=name, value=None if math.isnan(value) else value)
         )
-    errors: list[dict[str, str | None]] = orjson.loads(record["errors"] or "[]")
+    wrong: list[dict[str, str | None]] = orjson.loads(record["errors"] or "[]")
     return Row(
         row_index=record["row_index"],
         row_id=record["row_id"],
-        dataset=reference(workspace, benchmark.datasets[record["dataset_no"]].name),
-        model=reference(workspace, benchmark.models[record["model_no"]].name),
+        dataset=reference(workspace, benchmark.datasets[dataset_no].name),
+        model=reference(workspace, benchmark.models[model_no].name),
         item=orjson.loads(record["item"]) if record["item"] else {},
         sample=orjson.loads(record["sample"]),
         metrics={metric: tuple(scores) for metric, scores in metrics.items()},
         metric_errors={
-            reference(workspace, metric) if (metric := error["metric"]) else "sample": (
-                f"{error['code']}: {error['message']}"
-            )
-            for error in errors
+            reference(workspace, error["metric"])
+            if error["metric"]
+            else "sample": f"{error['code']}: {error['message']}"
+            for error in wrong
         }
         or None,
         failed=record["is_failed"],

@@ -23,6 +23,10 @@ class PostgresUpkeep:
                 await connection.execute(SQL.notify_work)
             return count
 
+    async def free_leases(self) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.free_leases)
+
     async def forget(self, *, event_days: int) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.close_chunks)

@@ -28,6 +28,9 @@ FROM (
 WHERE chunk.job_no = lost.job_no AND chunk.chunk_no = lost.chunk_no
 RETURNING chunk.chunk_no;
 
+-- name: free_leases
+UPDATE job SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL;
+
 -- name: close_chunks
 -- Chunks of jobs that have ended leave the index of open ones.
 UPDATE chunk

@@ -1,0 +1,112 @@
+"""Is this command carried out? Everything that can be known before a job exists is checked here."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from evalbus.datasets import check_first_rows, open_dataset
+from evalbus.datasets.base import DatasetReader
+from evalbus.errors import Invalid, NotFound, SourceBroken
+from evalbus.metrics import check_metric
+from evalbus.models import check_model
+from evalbus.settings import Settings
+from evalbus.store.base import JobLimits, JobStore, NewJob
+from evalbus_schemas.benchmark import Benchmark, StartBenchmark
+from evalbus_schemas.queries import JobStarted
+
+FIRST_ROWS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Turns a command into a job, once."""
+
+    jobs: JobStore
+    limits: JobLimits
+    roots: tuple[Path, ...] | None
+    """Where datasets may lie; None: anywhere, because whoever asks is the owner of this process."""
+
+    async def start(
+        self, command: StartBenchmark, *, key: str, correlation_id: str | None
+    ) -> JobStarted:
+        """Raises Invalid, NotAllowed, NotFound or Conflict; nothing is kept of a command that is refused."""
+        content = content_hash(command)
+        key = command.idempotency_key or key
+        if made := await self.jobs.made_by(command.workspace, key, content):
+            return JobStarted(job=made, created=False)
+        benchmark = resolved(command)
+        fingerprints = await asyncio.to_thread(self._look_at, benchmark)
+        job, created = await self.jobs.create(
+            NewJob(
+                workspace=command.workspace,
+                name=command.job,
+                benchmark=benchmark,
+                limits=self.limits,
+                labels=benchmark.labels | command.labels,
+                idempotency_key=key,
+                content_hash=content,
+                correlation_id=correlation_id,
+                fingerprints=fingerprints,
+            )
+        )
+        return JobStarted(job=job, created=created)
+
+    def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
+        """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
+        for model in benchmark.models:
+            check_model(model)
+        for metric in benchmark.metrics:
+            check_metric(metric)
+        readers = [
+            open_dataset(dataset, roots=self.roots, limits=self.limits)
+            for dataset in benchmark.datasets
+        ]
+        try:
+            check_first_rows(benchmark, [_first_items(reader) for reader in readers])
+            return tuple(reader.fingerprint().model_dump_json() for reader in readers)
+        finally:
+            for reader in readers:
+                reader.close()
+
+
+def job_limits(settings: Settings) -> JobLimits:
+    return JobLimits(
+        row_seconds=settings.row_seconds_max,
+        row_bytes=settings.row_bytes_max,
+        template_characters=settings.template_characters_max,
+        child_memory_bytes=settings.child_memory_bytes_max,
+        chunk_rows=settings.chunk_rows_max,
+        chunk_bytes=settings.chunk_bytes_max,
+    )
+
+
+def content_hash(command: StartBenchmark) -> bytes:
+    """The same for the same command, whatever key it came with."""
+    content = command.model_dump(mode="json", exclude={"idempotency_key"})
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def resolved(command: StartBenchmark) -> Benchmark:
+    if isinstance(command.benchmark, str):
+        raise NotFound(
+            f"no benchmark is saved as {command.benchmark!r}",
+            {"wanted": "a benchmark", "found": command.benchmark},
+        )
+    if command.params is None:
+        return command.benchmark
+    return command.benchmark.model_copy(update={"params": command.params})
+
+
+def _first_items(reader: DatasetReader) -> list[bytes]:
+    items: list[bytes] = []
+    try:
+        while len(items) < FIRST_ROWS and (
+            rows := reader.read(FIRST_ROWS - len(items), 16 * 1024 * 1024)
+        ):
+            items += [row.item for row in rows]
+    except SourceBroken as error:
+        raise Invalid(error.message, {"found": error.code}) from None
+    return items

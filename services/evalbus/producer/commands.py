@@ -1,0 +1,98 @@
+"""Commands as they arrive: StartBenchmark as a plain message, jobs.start and jobs.cancel as RPC."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from pydantic import BaseModel
+
+from evalbus.bus import codec
+from evalbus.bus.base import Message, Outgoing
+from evalbus.bus.rpc import Answerer, refusal_reply, rpc_reply
+from evalbus.errors import Invalid, Malformed, Refused
+from evalbus.producer.accepting import Acceptance
+from evalbus.store.base import EventStore, JobStore
+from evalbus_schemas import cloudevents
+from evalbus_schemas.benchmark import StartBenchmark
+from evalbus_schemas.events import BenchmarkEvent, EventError
+from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
+from evalbus_schemas.queries import JobNamed, JobStarted
+from evalbus_schemas.rpc import RpcReply
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "evalbus/producer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartCommand:
+    """A StartBenchmark message: a job and an answer, or a BenchmarkRejected and the same error as answer."""
+
+    acceptance: Acceptance
+    events: EventStore
+
+    async def __call__(self, message: Message) -> Sequence[Outgoing]:
+        try:
+            started = await self._start(message)
+        except Refused as refusal:
+            log.info("command.refused", code=refusal.code, message=refusal.message)
+            await self._tell(message, refusal)
+            return rpc_reply(SOURCE, message, refusal_reply(message.id, refusal))
+        answer = RpcReply(id=message.id, result=started.model_dump(mode="json"))
+        return rpc_reply(SOURCE, message, answer)
+
+    async def _start(self, message: Message) -> JobStarted:
+        try:
+            command = codec.parse(message, StartBenchmark, type=cloudevents.START_BENCHMARK)
+        except Malformed as error:
+            if error.reason != "invalid":
+                raise
+            raise Invalid(error.detail) from None
+        return await start(self.acceptance, command, message)
+
+    async def _tell(self, message: Message, refusal: Refused) -> None:
+        event = BenchmarkEvent(
+            job=None,
+            job_id=None,
+            workspace=_workspace_in(message.body),
+            benchmark=None,
+            status=None,
+            correlation_id=message.correlation_id or message.id,
+            error=EventError(code=refusal.code, message=refusal.message, data=refusal.data or None),
+        )
+        await self.events.add("rejected", event, id=codec.stable_id("rejected", message.id))
+
+
+async def start(acceptance: Acceptance, command: StartBenchmark, message: Message) -> JobStarted:
+    """The one way a job begins, whichever door the command came through."""
+    started = await acceptance.start(
+        command, key=message.id, correlation_id=message.correlation_id or message.id
+    )
+    log.info(
+        "job.accepted",
+        job=started.job.name,
+        job_id=str(started.job.job_id),
+        workspace=started.job.workspace,
+        created=started.created,
+    )
+    return started
+
+
+def command_methods(acceptance: Acceptance, jobs: JobStore) -> dict[str, Answerer]:
+    async def jobs_start(command: StartBenchmark, message: Message) -> BaseModel:
+        return await start(acceptance, command, message)
+
+    async def jobs_cancel(named: JobNamed, _message: Message) -> BaseModel:
+        return await jobs.cancel(named.workspace, named.job)
+
+    return {"jobs.start": jobs_start, "jobs.cancel": jobs_cancel}
+
+
+def _workspace_in(body: bytes) -> str:
+    """Where the refused command was meant to go, if it says so at all."""
+    try:
+        found: object = orjson.loads(body)["workspace"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        return DEFAULT_WORKSPACE
+    return found if isinstance(found, str) and is_name(found) else DEFAULT_WORKSPACE

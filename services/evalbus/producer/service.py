@@ -1,0 +1,71 @@
+"""The producer as a whole: its subscriptions and its two loops."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from evalbus.bus.base import Bus
+from evalbus.bus.rpc import RpcHandler
+from evalbus.bus.topology import RPC_COMMANDS, START_QUEUE
+from evalbus.producer.accepting import Acceptance, job_limits
+from evalbus.producer.commands import SOURCE, StartCommand, command_methods
+from evalbus.producer.dispatching import Dispatching
+from evalbus.producer.reading import Reading
+from evalbus.settings import Settings
+from evalbus.store.base import Changes, DispatchStore, EventStore, JobStore
+
+COMMANDS_AT_ONCE = 8
+
+
+@asynccontextmanager
+async def serve(
+    *,
+    bus: Bus,
+    jobs: JobStore,
+    dispatch: DispatchStore,
+    events: EventStore,
+    changes: Changes,
+    settings: Settings,
+    roots: tuple[Path, ...] | None,
+) -> AsyncGenerator[None]:
+    """Open for commands and at work as long as this is; leaving it drains what is in hand."""
+    acceptance = Acceptance(jobs=jobs, limits=job_limits(settings), roots=roots)
+    reading = Reading(
+        store=dispatch,
+        jobs=jobs,
+        work=changes.watch("work"),
+        roots=roots,
+        lease_seconds=settings.lease_seconds,
+        poll_seconds=settings.poll_seconds,
+        chunks_ahead=2 * settings.window_chunks,
+    )
+    dispatching = Dispatching(
+        store=dispatch,
+        bus=bus,
+        work=changes.watch("work"),
+        window=settings.window_chunks,
+        poll_seconds=settings.poll_seconds,
+    )
+    commands = RpcHandler(methods=command_methods(acceptance, jobs), source=SOURCE)
+    async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
+        tasks = [
+            loops.create_task(reading.run(), name="reading"),
+            loops.create_task(dispatching.run(), name="dispatching"),
+        ]
+        subscriptions = [
+            await doors.enter_async_context(
+                bus.subscribe(queue, handler, prefetch=COMMANDS_AT_ONCE)
+            )
+            for queue, handler in (
+                (START_QUEUE, StartCommand(acceptance=acceptance, events=events)),
+                (RPC_COMMANDS, commands),
+            )
+        ]
+        try:
+            yield
+        finally:
+            for subscription in subscriptions:
+                await subscription.drain(settings.drain_seconds)
+            for task in tasks:
+                task.cancel()

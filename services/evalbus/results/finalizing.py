@@ -1,0 +1,36 @@
+"""Making the result of every job whose rows are all stored."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from evalbus.errors import TransientError
+from evalbus.results.aggregates import aggregate
+from evalbus.store.base import ResultStore, Watcher
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalizing:
+    """In a task and transaction of its own; whoever dies here leaves the job to the next one who looks."""
+
+    results: ResultStore
+    final: Watcher
+    poll_seconds: float
+
+    async def run(self) -> None:
+        while True:
+            try:
+                name = await self.results.finalize_next(aggregate)
+            except TransientError as error:
+                log.warning("finalizing.waits", error=str(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            if name is None:
+                await self.final.wait(self.poll_seconds)
+            else:
+                log.info("job.finalized", job=name)

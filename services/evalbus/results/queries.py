@@ -1,0 +1,101 @@
+"""The reading methods of the RPC, each a plain path to the store."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from evalbus.bus.base import Message
+from evalbus.bus.rpc import Answerer
+from evalbus.store.base import Changes, DeadLetterStore, EventStore, JobStore, ResultStore
+from evalbus_schemas.jobs import Job
+from evalbus_schemas.openrpc import openrpc_document
+from evalbus_schemas.queries import (
+    DeadLetterNamed,
+    Discovered,
+    JobNamed,
+    ListDeadLetters,
+    ListEvents,
+    ListJobs,
+    ListResults,
+    ListRows,
+    Nothing,
+    ResultNamed,
+    WaitForJob,
+)
+
+WAITERS_MAX = 32
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queries:
+    jobs: JobStore
+    results: ResultStore
+    events: EventStore
+    dead_letters: DeadLetterStore
+    changes: Changes
+    _waiters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITERS_MAX))
+
+    def methods(self) -> dict[str, Answerer]:
+        return {
+            "jobs.get": self.jobs_get,
+            "jobs.list": self.jobs_list,
+            "jobs.why": self.jobs_why,
+            "jobs.wait": self.jobs_wait,
+            "results.get": self.results_get,
+            "results.list": self.results_list,
+            "results.rows": self.results_rows,
+            "events.list": self.events_list,
+            "dlq.list": self.dlq_list,
+            "dlq.show": self.dlq_show,
+            "rpc.discover": self.rpc_discover,
+        }
+
+    async def jobs_get(self, named: JobNamed, _: Message) -> BaseModel:
+        return await self.jobs.job(named.workspace, named.job)
+
+    async def jobs_list(self, query: ListJobs, _: Message) -> BaseModel:
+        return await self.jobs.list(query)
+
+    async def jobs_why(self, named: JobNamed, _: Message) -> BaseModel:
+        return await self.jobs.why(named.workspace, named.job)
+
+    async def jobs_wait(self, query: WaitForJob, _: Message) -> BaseModel:
+        """The job as it is at once when too many wait already: who waits must not hold up who asks."""
+        if self._waiters.locked():
+            return await self.jobs.job(query.workspace, query.job)
+        async with self._waiters:
+            return await self._ended(query)
+
+    async def _ended(self, query: WaitForJob) -> Job:
+        clock = asyncio.get_running_loop().time
+        end = clock() + query.timeout_seconds
+        with self.changes.watching("jobs") as ended:
+            while True:
+                job = await self.jobs.job(query.workspace, query.job)
+                left = end - clock()
+                if job.is_terminal or left <= 0:
+                    return job
+                await ended.wait(min(left, POLL_SECONDS))
+
+    async def results_get(self, named: ResultNamed, _: Message) -> BaseModel:
+        return await self.results.result(named.workspace, named.result)
+
+    async def results_list(self, query: ListResults, _: Message) -> BaseModel:
+        return await self.results.list(query)
+
+    async def results_rows(self, query: ListRows, _: Message) -> BaseModel:
+        return await self.results.rows(query)
+
+    async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
+        return await self.events.list(query)
+
+    async def dlq_list(self, query: ListDeadLetters, _: Message) -> BaseModel:
+        return await self.dead_letters.list(query)
+
+    async def dlq_show(self, named: DeadLetterNamed, _: Message) -> BaseModel:
+        return await self.dead_letters.show(named.id)
+
+    async def rpc_discover(self, _nothing: Nothing, _: Message) -> BaseModel:
+        return Discovered(document=openrpc_document())

@@ -1,0 +1,36 @@
+"""Looking after what got stuck. It asks the database only: a queue's depth is no evidence of anything."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from evalbus.errors import TransientError
+from evalbus.store.base import UpkeepStore
+
+log = structlog.get_logger(__name__)
+
+FORGET_EVERY_SECONDS = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciling:
+    upkeep: UpkeepStore
+    overdue_seconds: float
+    every_seconds: float
+    event_days: int
+
+    async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        forget_at = clock()
+        while True:
+            try:
+                overdue = await self.upkeep.overdue_to_pending(overdue_seconds=self.overdue_seconds)
+                if overdue:
+                    log.warning("chunks.overdue", chunks=overdue)
+                if clock() >= forget_at:
+                    await self.upkeep.forget(event_days=self.event_days)
+                    forget_at = clock() + FORGET_EVERY_SECONDS
+            except TransientError as error:
+                log.warning("reconciling.waits", error=str(error))
+            await asyncio.sleep(self.every_seconds)
