@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractConnection
 from evalbus.bus.base import BusHealth, DataLost, Handler, Message, Outgoing
 from evalbus.bus.policy import RetryPolicy
 from evalbus.bus.rabbitmq.declare import Topology
-from evalbus.bus.rabbitmq.link import Link
+from evalbus.bus.rabbitmq.link import HEARTBEAT_SECONDS, Link
 from evalbus.bus.rabbitmq.listening import Listener
 from evalbus.bus.rabbitmq.publisher import Publisher
 from evalbus.bus.rabbitmq.questions import Questions
@@ -33,6 +33,7 @@ class RabbitMQBus:
         message_bytes_max: int = 8 * 1024 * 1024,
         connect_seconds: float = 60.0,
         publish_seconds_max: float = 60.0,
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
     ) -> None:
         """`name` is how the connections are called in RabbitMQ's own list.
 
@@ -43,12 +44,18 @@ class RabbitMQBus:
         self._message_bytes_max = message_bytes_max
         self._connect_seconds = connect_seconds
         self._topology = Topology(data_lost=data_lost)
-        self._publishing = Link(url, name=f"{name} publishing", prepare=self._prepare)
-        self._consuming = Link(url, name=f"{name} consuming", prepare=self._prepare)
+        self._publishing, self._consuming = (
+            Link(
+                url,
+                name=f"{name} {duty}",
+                prepare=self._prepare,
+                heartbeat_seconds=heartbeat_seconds,
+            )
+            for duty in ("publishing", "consuming")
+        )
         self._publisher = Publisher(
             self._publishing,
             restore=self._restore,
-            message_bytes_max=message_bytes_max,
             seconds_max=publish_seconds_max,
         )
         self._questions = Questions(self._publishing)

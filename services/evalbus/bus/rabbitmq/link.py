@@ -18,6 +18,7 @@ from aiormq.exceptions import (
 from yarl import URL
 
 from evalbus.bus.backoff import Backoff
+from evalbus.bus.rabbitmq.guard import GuardedConnection
 from evalbus.bus.tasks import Tasks
 from evalbus.errors import PermanentError, Unavailable, WrongSettings
 
@@ -41,10 +42,13 @@ class Link:
     whether the broker still has what it had.
     """
 
-    def __init__(self, url: str, *, name: str, prepare: Prepare) -> None:
+    def __init__(
+        self, url: str, *, name: str, prepare: Prepare, heartbeat_seconds: int = HEARTBEAT_SECONDS
+    ) -> None:
         self._url = URL(url)
         self._name = name
         self._prepare = prepare
+        self._heartbeat_seconds = heartbeat_seconds
         self._connection: AbstractConnection | None = None
         self._is_up = asyncio.Event()
         self._is_lost = asyncio.Event()
@@ -151,8 +155,9 @@ class Link:
         return await aio_pika.connect(
             self._url,
             timeout=ATTEMPT_SECONDS_MAX,
-            heartbeat=HEARTBEAT_SECONDS,
+            heartbeat=self._heartbeat_seconds,
             client_properties={"connection_name": self._name},
+            connection_class=GuardedConnection,
         )
 
     def _on_close(self, _: AbstractConnection | None, error: BaseException | None) -> None:

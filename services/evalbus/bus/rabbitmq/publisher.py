@@ -20,6 +20,8 @@ from evalbus.bus.topology import DEAD, QUEUES, RETURN, TIERS
 from evalbus.errors import OverLimit, Unavailable, Unroutable
 
 ATTEMPT_SECONDS_MAX = 15.0
+BODY_BYTES_MAX = 16 * 1024 * 1024
+"""Of more RabbitMQ 4 closes the channel, for everybody on it."""
 
 _ROUTES = frozenset(
     {(queue.exchange.name, queue.key) for queue in QUEUES}
@@ -41,14 +43,12 @@ class Publisher:
         link: Link,
         *,
         restore: Callable[[], Awaitable[None]],
-        message_bytes_max: int,
         seconds_max: float,
     ) -> None:
         self._link = link
         self._restore = restore
         self._restored = 0
         self._restoring = asyncio.Lock()
-        self._message_bytes_max = message_bytes_max
         self._seconds_max = seconds_max
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
@@ -82,8 +82,8 @@ class Publisher:
     async def _publish_until_confirmed(self, outgoing: Outgoing) -> None:
         """Again and again, under the same id, until the broker has said yes or no or the time is over."""
         size = len(outgoing.message.body)
-        if size > self._message_bytes_max:
-            raise OverLimit(f"a message of {size} bytes; the limit is {self._message_bytes_max}")
+        if size > BODY_BYTES_MAX:
+            raise OverLimit(f"a message of {size} bytes; the limit is {BODY_BYTES_MAX}")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds_max
         backoff = Backoff(first_seconds=0.1, most_seconds=5.0)

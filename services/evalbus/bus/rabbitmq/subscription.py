@@ -18,7 +18,7 @@ from evalbus.bus.rabbitmq.link import (
     close_quietly,
     in_words,
 )
-from evalbus.bus.rabbitmq.wire import from_queue
+from evalbus.bus.rabbitmq.wire import fault_of, from_queue
 from evalbus.bus.settling import Settler
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import Queue
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 10.0
 """How often the broker is asked whether it still knows this consumer; nobody is told of every way to lose one."""
 ANSWER_SECONDS_MAX = 10.0
+CANCEL_SECONDS_MAX = 2.0
 REST_SECONDS_MAX = 15.0
 
 
@@ -85,7 +86,7 @@ class RabbitMQSubscription:
         self._news.set()
         # First the broker stops sending: what came later would be neither handled nor waited for.
         try:
-            async with asyncio.timeout(min(timeout_seconds, ANSWER_SECONDS_MAX)):
+            async with asyncio.timeout(CANCEL_SECONDS_MAX):
                 await self._is_silent.wait()
         except TimeoutError:
             log.warning("subscription.not_cancelled", queue=self.queue.name)
@@ -178,7 +179,7 @@ class RabbitMQSubscription:
                 return
             message = from_queue(delivered, self.queue, body_bytes_max=self._message_bytes_max)
             try:
-                pause = await self._settler.settle(message)
+                pause = await self._settler.settle(message, fault=fault_of(delivered))
             except Exception as error:
                 # Neither handled nor set aside: the topology is broken, and the broker keeps it meanwhile.
                 log.error("message.returned", queue=self.queue.name, exc_info=error)

@@ -13,7 +13,9 @@ from pamqp.common import FieldTable
 from evalbus.bus import headers
 from evalbus.bus.arrival import arrived
 from evalbus.bus.base import Message
+from evalbus.bus.rabbitmq.guard import UNREADABLE
 from evalbus.bus.topology import DEAD_QUEUE, Queue
+from evalbus.errors import Malformed
 from evalbus_schemas import cloudevents
 
 PERSISTENT = 2
@@ -87,6 +89,13 @@ def read(delivered: DeliveredMessage) -> Message:
         body_bytes=len(delivered.body),
         headers=_others(table),
     )
+
+
+def fault_of(delivered: DeliveredMessage) -> Malformed | None:
+    """Why no handler can be given the message, if none can."""
+    if UNREADABLE in _table(delivered):
+        return Malformed("unreadable_headers", "its headers or properties cannot be decoded")
+    return None
 
 
 def _table(delivered: DeliveredMessage) -> Headers:
