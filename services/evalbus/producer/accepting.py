@@ -7,11 +7,11 @@ from pathlib import Path
 
 import orjson
 
-from evalbus.datasets import check_first_rows, open_dataset
+from evalbus.datasets import TemplateUse, check_first_rows, open_dataset, template_uses
 from evalbus.datasets.base import DatasetReader
 from evalbus.errors import Invalid, NotFound, SourceBroken
-from evalbus.metrics import check_metric
-from evalbus.models import check_model
+from evalbus.metrics import build_metric
+from evalbus.models import SAMPLE_FIELDS, build_model
 from evalbus.settings import Settings
 from evalbus.store.base import JobLimits, JobStore, NewJob
 from evalbus_schemas.benchmark import Benchmark, StartBenchmark
@@ -56,20 +56,29 @@ class Acceptance:
 
     def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
-        for model in benchmark.models:
-            check_model(model)
-        for metric in benchmark.metrics:
-            check_metric(metric)
+        uses = self._template_uses(benchmark)
         readers = [
             open_dataset(dataset, roots=self.roots, limits=self.limits)
             for dataset in benchmark.datasets
         ]
         try:
-            check_first_rows(benchmark, [_first_items(reader) for reader in readers])
+            check_first_rows(benchmark, [_first_items(reader) for reader in readers], uses)
             return tuple(reader.fingerprint().model_dump_json() for reader in readers)
         finally:
             for reader in readers:
                 reader.close()
+
+    def _template_uses(self, benchmark: Benchmark) -> list[TemplateUse]:
+        """Every template of the models and metrics, whose types and parameters are checked by building them."""
+        uses: list[TemplateUse] = []
+        for plugin in benchmark.models:
+            model = build_model(plugin, self.limits)
+            uses += template_uses(model, where=f"model {plugin.name!r}")
+        for plugin in benchmark.metrics:
+            metric = build_metric(plugin, self.limits)
+            where = f"metric {plugin.name!r}"
+            uses += template_uses(metric, where=where, sample_fields=SAMPLE_FIELDS)
+        return uses
 
 
 def job_limits(settings: Settings) -> JobLimits:
