@@ -47,9 +47,10 @@ def make(environment: Path) -> None:
             return
         started = time.monotonic()
         stamp.unlink(missing_ok=True)
-        _say(f"making {environment.relative_to(CHECKOUT)} with {_install(environment)}")
+        _say(f"making {environment.relative_to(CHECKOUT)}; with an empty cache this takes a minute")
+        tool = _install(environment)
         stamp.write_text(wanted)
-        _say(f"made in {time.monotonic() - started:.0f} s")
+        _say(f"made by {tool} in {time.monotonic() - started:.0f} s")
 
 
 def _install(environment: Path) -> str:
@@ -83,7 +84,8 @@ def _install_with_pip(environment: Path) -> None:
     elif not _has_pip(environment):
         # uv made it, and left pip out.
         _run([python, "-m", "ensurepip"])
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Quiet twice: only errors, for what pip warns of is the machine's configuration.
+    pip = [python, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--require-hashes", "--requirement", str(LOCK)])
     _run([*pip, *_ourselves()])
 
