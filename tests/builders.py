@@ -1,0 +1,186 @@
+"""Values with defaults: a test names only what it is about."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import orjson
+
+from evalbus.store.base import ChunkToSend, JobLimits, LetterToKeep, NewJob, Stretch
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import Benchmark, Dataset, Params, Plugin
+from evalbus_schemas.chunks import ChunkProgress, ChunkScored, ScoreError
+from evalbus_schemas.events import BenchmarkEvent
+
+SAMPLE = b'{"output_text":"Paris"}'
+
+
+def a_benchmark(
+    *,
+    name: str = "capitals",
+    datasets: Sequence[str] = ("capitals",),
+    models: Sequence[str] = ("baseline",),
+    metrics: Sequence[str] = ("exact-match",),
+    max_row_error_ratio: float | None = None,
+) -> Benchmark:
+    return Benchmark(
+        name=name,
+        datasets=tuple(Dataset(name=dataset, source=f"{dataset}.jsonl") for dataset in datasets),
+        models=tuple(Plugin(name=model, type="recorded") for model in models),
+        metrics=tuple(Plugin(name=metric, type="exact-match") for metric in metrics),
+        params=Params(max_row_error_ratio=max_row_error_ratio),
+    )
+
+
+def scores_of(benchmark: Benchmark) -> list[tuple[str, str]]:
+    """Every metric gives one score of its own name."""
+    return [(metric.name, metric.name) for metric in benchmark.metrics]
+
+
+def a_new_job(
+    *,
+    name: str | None = None,
+    workspace: str = "default",
+    benchmark: Benchmark | None = None,
+    labels: dict[str, str] | None = None,
+    idempotency_key: str | None = None,
+    content: bytes = b"the same command",
+    correlation_id: str | None = None,
+) -> NewJob:
+    """Without a key it is a command of its own."""
+    benchmark = benchmark or a_benchmark()
+    return NewJob(
+        workspace=workspace,
+        name=name,
+        benchmark=benchmark,
+        limits=JobLimits(chunk_rows=500, chunk_bytes=262_144),
+        labels=labels or {},
+        idempotency_key=idempotency_key or str(uuid4()),
+        content_hash=content,
+        correlation_id=correlation_id,
+        fingerprints=tuple(f"of {dataset.name}" for dataset in benchmark.datasets),
+    )
+
+
+def an_item(number: int) -> bytes:
+    return orjson.dumps({"id": number, "input": f"question {number}", "output": "Paris"})
+
+
+def a_stretch(
+    *,
+    dataset_no: int = 0,
+    first_row: int = 0,
+    n_rows: int = 3,
+    rows: Sequence[tuple[str, bytes]] | None = None,
+) -> Stretch:
+    if rows is None:
+        rows = [(f"row-{i}", an_item(i)) for i in range(first_row, first_row + n_rows)]
+    return Stretch(dataset_no=dataset_no, first_row=first_row, rows=rows)
+
+
+def stretches(*, of_rows: int, in_chunks_of: int, dataset_no: int = 0) -> list[Stretch]:
+    """A whole dataset."""
+    return [
+        a_stretch(dataset_no=dataset_no, first_row=first, n_rows=min(in_chunks_of, of_rows - first))
+        for first in range(0, of_rows, in_chunks_of)
+    ]
+
+
+def a_scored_chunk(
+    sent: ChunkToSend,
+    *,
+    scores: Sequence[Sequence[float | None]] | None = None,
+    errors: Sequence[ScoreError] = (),
+    n_rows: int | None = None,
+) -> ChunkScored:
+    """What an evaluator makes of a chunk: by default every metric gives every row 1.0."""
+    n_rows = n_rows or sent.n_rows
+    columns = scores or [[1.0] * n_rows for _ in sent.plan.metrics]
+    return ChunkScored(
+        job_id=sent.job_id,
+        job=sent.job,
+        workspace=sent.workspace,
+        chunk=sent.chunk_no,
+        n_rows=n_rows,
+        scores=tuple(tuple(column) for column in columns),
+        errors=tuple(errors),
+        seconds=0.25,
+        evaluator="evaluator-1",
+    )
+
+
+def samples_of(chunk: ChunkScored, sample: bytes = SAMPLE) -> list[bytes]:
+    return [sample] * chunk.n_rows
+
+
+def a_failed_row(row: int, *, metric: str | None = None, message: str = "it broke") -> ScoreError:
+    return ScoreError(
+        row=row,
+        metric=metric,
+        stage="sample" if metric is None else "metric",
+        code="broken",
+        message=message,
+        failed=True,
+    )
+
+
+def an_unscored_row(row: int, *, metric: str = "exact-match") -> ScoreError:
+    return ScoreError(
+        row=row,
+        metric=metric,
+        stage="metric",
+        code="no_reference",
+        message="nothing to compare with",
+        failed=False,
+    )
+
+
+def a_sign_of_life(sent: ChunkToSend) -> ChunkProgress:
+    return ChunkProgress(
+        job_id=sent.job_id, chunk=sent.chunk_no, rows_done=1, evaluator="evaluator-1"
+    )
+
+
+def an_event(
+    *,
+    workspace: str = "default",
+    job: str | None = None,
+    job_id: UUID | None = None,
+    labels: dict[str, str] | None = None,
+) -> BenchmarkEvent:
+    return BenchmarkEvent(
+        job=job,
+        job_id=job_id,
+        workspace=workspace,
+        benchmark=None,
+        status=None,
+        correlation_id=None,
+        labels=labels or {},
+    )
+
+
+def a_letter(
+    *,
+    queue: str = "evalbus.scored",
+    reason: str = "invalid",
+    detail: str = "not JSON",
+    message_id: str = "message-1",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"{",
+    body_bytes: int | None = None,
+) -> LetterToKeep:
+    return LetterToKeep(
+        queue=queue,
+        reason=reason,
+        detail=detail,
+        type="evalbus.chunk.scored.v1",
+        message_id=message_id,
+        attempts=1,
+        headers=headers or {},
+        body=body,
+        body_bytes=len(body) if body_bytes is None else body_bytes,
+    )
+
+
+def as_json(line: bytes) -> JsonObject:
+    parsed: JsonObject = orjson.loads(line)
+    return parsed
