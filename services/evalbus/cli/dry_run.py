@@ -1,0 +1,141 @@
+"""`evalbus run --dry-run`: what would be scored, and the first row as each model answers it; nothing is started."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+
+import orjson
+
+from evalbus.cli.output import Style, Table, note, write_document, write_table, write_text
+from evalbus.datasets import check_first_rows, open_dataset, template_uses
+from evalbus.errors import Invalid, SourceBroken
+from evalbus.metrics import build_metric
+from evalbus.models import SAMPLE_FIELDS, Model, RecordedModel, build_model
+from evalbus.templates import RowsFailed
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import Benchmark, Dataset
+from evalbus_schemas.chunks import RowLimits
+
+FIRST_ROWS = 100
+COUNTED_BYTES_MAX = 64 * 1024 * 1024
+"""Larger datasets are not read to the end only to be counted."""
+STRETCH_ROWS = 10_000
+STRETCH_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSeen:
+    """A dataset as far as it was looked at; `rows` is None when it is too large to count."""
+
+    name: str
+    rows: int | None
+    first_rows: list[bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What one model would do on one dataset."""
+
+    dataset: str
+    model: str
+    rows: int | None
+    metrics: tuple[str, ...]
+    sample: JsonObject | None
+    problem: str | None
+
+
+def dry_run(benchmark: Benchmark, style: Style) -> None:
+    """Print the matrix; raises Invalid for what would be refused. Asks no model and no server."""
+    limits = RowLimits()
+    built = [(metric.name, build_metric(metric, limits)) for metric in benchmark.metrics]
+    models = [(model.name, build_model(model, limits)) for model in benchmark.models]
+    seen = [_look_at(dataset, benchmark, limits) for dataset in benchmark.datasets]
+    uses = [template_uses(model, where=f"model {name!r}") for name, model in models]
+    uses += [
+        template_uses(metric, where=f"metric {name!r}", sample_fields=SAMPLE_FIELDS)
+        for name, metric in built
+    ]
+    check_first_rows(benchmark, [dataset.first_rows for dataset in seen], chain(*uses))
+    metrics = tuple(metric.name for metric in benchmark.metrics)
+    pairs = [_pair(dataset, name, model, metrics) for dataset in seen for name, model in models]
+    if style is Style.JSON:
+        write_document({"benchmark": benchmark.name, "matrix": [asdict(pair) for pair in pairs]})
+    else:
+        _write_tables(pairs, style)
+    note(_summary(pairs))
+
+
+def _look_at(dataset: Dataset, benchmark: Benchmark, limits: RowLimits) -> DatasetSeen:
+    wanted = benchmark.params.limit_samples
+    reader = open_dataset(dataset, roots=None, limits=limits)
+    try:
+        first: list[bytes] = []
+        counted = counted_bytes = 0
+        while wanted is None or counted < wanted:
+            most = STRETCH_ROWS if wanted is None else min(STRETCH_ROWS, wanted - counted)
+            stretch = reader.read(most, STRETCH_BYTES)
+            first += [row.item for row in stretch[: FIRST_ROWS - len(first)]]
+            counted += len(stretch)
+            counted_bytes += sum(len(row.item) for row in stretch)
+            if not stretch:
+                break
+            if counted_bytes > COUNTED_BYTES_MAX:
+                return DatasetSeen(name=dataset.name, rows=None, first_rows=first)
+        return DatasetSeen(name=dataset.name, rows=counted, first_rows=first)
+    except SourceBroken as error:
+        raise Invalid(error.message) from None
+    finally:
+        reader.close()
+
+
+def _pair(dataset: DatasetSeen, name: str, model: Model, metrics: tuple[str, ...]) -> Pair:
+    sample, problem = _first_answer(dataset, model)
+    return Pair(
+        dataset=dataset.name,
+        model=name,
+        rows=dataset.rows,
+        metrics=metrics,
+        sample=sample,
+        problem=problem,
+    )
+
+
+def _first_answer(dataset: DatasetSeen, model: Model) -> tuple[JsonObject | None, str | None]:
+    if not isinstance(model, RecordedModel):
+        return None, "is asked over the network"
+    if not dataset.first_rows[0]:
+        return None, "the first row is over the size limit"
+    item: JsonObject = orjson.loads(dataset.first_rows[0])
+    try:
+        return model.answer([item])[0], None
+    except RowsFailed as failure:
+        return None, failure.errors[0].message
+
+
+def _write_tables(pairs: Sequence[Pair], style: Style) -> None:
+    matrix = Table(
+        columns=("dataset", "model", "rows", "metrics"),
+        rows=[(pair.dataset, pair.model, pair.rows, ", ".join(pair.metrics)) for pair in pairs],
+    )
+    answers = Table(
+        columns=("dataset", "model", "first row"),
+        rows=[(pair.dataset, pair.model, _answer(pair)) for pair in pairs],
+    )
+    write_table(matrix, style)
+    if style is not Style.CSV:
+        write_text("")
+        write_table(answers, style)
+
+
+def _answer(pair: Pair) -> str:
+    if pair.sample is None:
+        return f"({pair.problem})"
+    return str(pair.sample.get("output_text"))
+
+
+def _summary(pairs: Sequence[Pair]) -> str:
+    rows = [pair.rows for pair in pairs]
+    counted = sum(count for count in rows if count is not None)
+    at_least = "at least " if None in rows else ""
+    metrics = len(pairs[0].metrics)
+    return f"dry run: {at_least}{counted} rows to answer and {at_least}{counted * metrics} metric values; nothing was started"

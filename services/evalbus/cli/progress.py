@@ -1,0 +1,102 @@
+"""How far a job is: a bar on a terminal, elsewhere a line now and then."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from evalbus.cli.output import note
+from evalbus.client import AsyncClient
+from evalbus_schemas.jobs import Job
+
+LINE_SECONDS = 10.0
+POLL_SECONDS = 2.0
+BAR_SECONDS = 0.25
+
+
+async def follow(client: AsyncClient, job: Job) -> Job:
+    """Show the job's progress on standard error until it has ended; the job as it ended."""
+    if sys.stderr.isatty():
+        return await _bar(client, job)
+    return await _lines(client, job)
+
+
+async def _bar(client: AsyncClient, job: Job) -> Job:
+    with Progress(
+        TextColumn("{task.fields[status]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("", total=job.rows_total, status=job.status.value)
+        # The bar may begin in the middle of a job: rows scored earlier say nothing about the speed of now.
+        progress.update(bar, completed=job.rows)
+        progress.reset(bar, completed=job.rows, total=job.rows_total, status=job.status.value)
+        async for current in client.jobs.watch(job.name, every_seconds=BAR_SECONDS):
+            failed = f" ({current.failed_rows} failed)" if current.failed_rows else ""
+            progress.update(
+                bar,
+                completed=current.rows,
+                total=current.rows_total,
+                status=f"{current.name} {current.status.value}{failed}",
+            )
+            job = current
+    return job
+
+
+async def _lines(client: AsyncClient, job: Job) -> Job:
+    pace = Pace()
+    async for current in client.jobs.watch(job.name, every_seconds=POLL_SECONDS):
+        line = pace.line(current, time.monotonic())
+        if line is not None:
+            note(line)
+        job = current
+    return job
+
+
+class Pace:
+    """Remembers when it last spoke, and how far the job was then."""
+
+    def __init__(self) -> None:
+        self._spoke_at: float | None = None
+        self._rows = 0
+
+    def line(self, job: Job, now: float) -> str | None:
+        """What to say now, if it is time and the job has not ended."""
+        if job.is_terminal:
+            return None
+        if self._spoke_at is None:
+            self._spoke_at, self._rows = now, job.rows
+            return None
+        seconds = now - self._spoke_at
+        if seconds < LINE_SECONDS:
+            return None
+        speed = (job.rows - self._rows) / seconds
+        self._spoke_at, self._rows = now, job.rows
+        of = "" if job.rows_total is None else f" of {job.rows_total}"
+        failed = f", {job.failed_rows} failed" if job.failed_rows else ""
+        left = ""
+        if job.rows_total is not None and speed > 0:
+            left = f", about {round((job.rows_total - job.rows) / speed)} s left"
+        return f"job {job.name} {job.status.value}: {job.rows}{of} rows{failed}, {speed:.0f} rows/s{left}"
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second, as far as it is known."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} rows/s")

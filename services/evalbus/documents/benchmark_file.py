@@ -1,0 +1,67 @@
+"""The schema of the benchmark file for editors: each model and metric type with the parameters that it declares."""
+
+from inspect import cleandoc
+from typing import TypeVar, cast
+
+from pydantic import JsonValue
+
+from evalbus.metrics import METRICS
+from evalbus.models import MODELS
+from evalbus.registry import PlugIn, Table
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import Benchmark
+
+P = TypeVar("P", bound=PlugIn)
+
+PLUGIN = "Plugin"
+
+
+def benchmark_file_schema(dialect: str) -> JsonObject:
+    """What an editor needs to complete and to check a file, with the types that are installed here."""
+    schema = Benchmark.model_json_schema()
+    definitions = cast(JsonObject, schema.pop("$defs"))
+    name = cast(JsonObject, cast(JsonObject, definitions.pop(PLUGIN))["properties"])["name"]
+    properties = cast(JsonObject, schema["properties"])
+    for key, choice in (
+        ("models", _choice(MODELS, name, definitions)),
+        ("metrics", _choice(METRICS, name, definitions)),
+    ):
+        cast(JsonObject, properties[key])["items"] = choice
+    return {
+        "$schema": dialect,
+        **schema,
+        "title": "evalbus benchmark file",
+        "$defs": {key: definitions[key] for key in sorted(definitions)},
+    }
+
+
+def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonObject:
+    """One of the table's types; the definitions that their parameters need are added to the file's own."""
+    return {
+        "oneOf": [
+            _alternative(type_name, table.find(type_name), name, definitions)
+            for type_name in table.known()
+        ]
+    }
+
+
+def _alternative(
+    type_name: str, plugin: type[PlugIn], name: JsonValue, definitions: JsonObject
+) -> JsonObject:
+    prefix = f"{type_name}."
+    schema = plugin.Parameters.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    for key, definition in cast(JsonObject, schema.get("$defs", {})).items():
+        definitions[prefix + key] = definition
+    described = cleandoc(plugin.__doc__ or type_name)
+    return {
+        "title": type_name,
+        "description": described,
+        "type": "object",
+        "properties": {
+            "name": name,
+            "type": {"const": type_name, "description": described},
+            **cast(JsonObject, schema.get("properties", {})),
+        },
+        "required": ["name", "type", *cast(list[JsonValue], schema.get("required", []))],
+        "additionalProperties": False,
+    }
