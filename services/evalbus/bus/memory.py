@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -126,26 +125,28 @@ class MemoryBus:
         self._is_open = True
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._is_open = False
         for delay in self._delays:
             delay.cancel()
         self._delays.clear()
 
     async def publish(self, *outgoing: Outgoing) -> None:
+        """Return when all are in their queues; when one cannot be, the others are all the same."""
+        refused: Unroutable | None = None
         try:
             async with asyncio.timeout(self._publish_seconds_max):
                 for one in outgoing:
-                    await self._publish_one(one)
+                    try:
+                        await self._publish_one(one)
+                    except Unroutable as error:
+                        refused = refused or error
         except TimeoutError:
             raise Unavailable(
                 f"no room on the bus within {self._publish_seconds_max:g} s"
             ) from None
+        if refused is not None:
+            raise refused
 
     @asynccontextmanager
     async def subscribe(
@@ -258,7 +259,6 @@ class _MemorySubscription:
         message_bytes_max: int,
     ) -> None:
         self.queue = queue
-        self.is_consuming = False
         self._source = source
         self._settler = settler
         self._hands = asyncio.Semaphore(prefetch)
@@ -270,14 +270,18 @@ class _MemorySubscription:
         self._rest = Backoff(first_seconds=1.0, most_seconds=15.0)
         self._rest_until = 0.0
 
+    @property
+    def is_consuming(self) -> bool:
+        return self._pump is not None and not self._rest_seconds()
+
     def open(self) -> None:
         self._pump = asyncio.create_task(self._take(), name=f"take {self.queue.name}")
 
     async def drain(self, timeout_seconds: float) -> None:
-        self.is_consuming = False
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait([pump])
         if timeout_seconds > 0:
             await self._in_hand.wait(timeout_seconds)
         await self._in_hand.cancel()
@@ -288,15 +292,13 @@ class _MemorySubscription:
     async def _take(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self.is_consuming = True
             await self._hands.acquire()
             waiting = await self._source.take()
             if waiting.expires_at is not None and waiting.expires_at < loop.time():
                 self._hands.release()
                 continue
             self._unsettled.add(waiting)
-            while (seconds := self._rest_until - loop.time()) > 0:
-                self.is_consuming = False
+            while seconds := self._rest_seconds():
                 await asyncio.sleep(seconds)
             self._in_hand.start(self._settle(waiting), name=f"handle {waiting.message.id}")
 
@@ -317,13 +319,15 @@ class _MemorySubscription:
             self._hands.release()
 
     def _note(self, pause: Pause | None) -> None:
-        now = asyncio.get_running_loop().time()
         if pause is None:
             self._rest.reset()
-        elif now >= self._rest_until:
+        elif not self._rest_seconds():
             seconds = self._rest.next_seconds()
-            self._rest_until = now + seconds
+            self._rest_until = asyncio.get_running_loop().time() + seconds
             log.warning("subscription.paused", queue=self.queue.name, seconds=round(seconds, 1))
+
+    def _rest_seconds(self) -> float:
+        return max(0.0, self._rest_until - asyncio.get_running_loop().time())
 
 
 _EXCHANGE_NAMES = frozenset(exchange.name for exchange in EXCHANGES)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Self
 
 from aio_pika.abc import AbstractConnection
@@ -71,12 +70,7 @@ class RabbitMQBus:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._close()
 
     async def publish(self, *outgoing: Outgoing) -> None:
@@ -115,6 +109,11 @@ class RabbitMQBus:
             yield listener
         finally:
             await listener.close()
+
+    @property
+    def server_version(self) -> str:
+        """What the broker calls itself, for a person; empty while it is away."""
+        return self._publishing.server_version
 
     @property
     def health(self) -> BusHealth:

@@ -89,6 +89,14 @@ class Link:
         if connection is not None:
             await close_quietly(connection)
 
+    @property
+    def server_version(self) -> str:
+        """As the broker said it when it was greeted; empty while there is no connection."""
+        if self._connection is None or self._connection.transport is None:
+            return ""
+        found = self._connection.transport.connection.server_properties.get("version", "")
+        return found.decode() if isinstance(found, bytes | bytearray) else str(found)
+
     async def connection(self) -> AbstractConnection:
         """The connection that is up; waits for it."""
         while self._connection is None or not self._is_up.is_set():
