@@ -13,7 +13,6 @@ from typing import Literal
 
 import structlog
 
-from evalbus import health
 from evalbus.bus.base import Bus
 from evalbus.bus.memory import MemoryBus
 from evalbus.bus.policy import RetryPolicy
@@ -21,6 +20,8 @@ from evalbus.bus.rabbitmq import RabbitMQBus
 from evalbus.errors import EvalbusError, WrongSettings
 from evalbus.evaluator import service as evaluator
 from evalbus.evaluator.children import ScoringChildren
+from evalbus.health import Check as HealthCheck
+from evalbus.health import served
 from evalbus.metrics import scores_of
 from evalbus.producer import service as producer
 from evalbus.results import service as results
@@ -223,24 +224,24 @@ async def serve(roles: tuple[Role, ...], settings: Settings) -> signal.Signals:
             raise WrongSettings(
                 f"`serve {roles[0]}` needs a RabbitMQ to share with the others: set EVALBUS_AMQP_URL"
             )
-        async with embedded(settings) as bus, health.served(settings, {"bus": _bus_check(bus)}):
+        async with embedded(settings) as bus, served(settings, {"bus": _bus_check(bus)}):
             log.info("serving.started", roles=roles, data_dir=str(settings.data_dir.absolute()))
             return await _until_stopped()
     amqp_url(settings)
     async with AsyncExitStack() as stack:
-        checks: dict[str, health.Check] = {}
+        checks: dict[str, HealthCheck] = {}
         stores = None
         if "producer" in roles or "results" in roles:
             stores = await stack.enter_async_context(open_stores(database_url(settings), settings))
             await _check_schema(stores)
             checks["database"] = _database_check(stores)
         name = f"evalbus {'+'.join(roles)} {socket.gethostname()}"
-        bus = await stack.enter_async_context(rabbitmq_bus(settings, name=name, stores=stores))
-        checks["bus"] = _bus_check(bus)
+        broker = await stack.enter_async_context(rabbitmq_bus(settings, name=name, stores=stores))
+        checks["bus"] = _bus_check(broker)
         await stack.enter_async_context(
-            serving(roles, bus=bus, stores=stores, settings=settings, roots=settings.roots)
+            serving(roles, bus=broker, stores=stores, settings=settings, roots=settings.roots)
         )
-        await stack.enter_async_context(health.served(settings, checks))
+        await stack.enter_async_context(served(settings, checks))
         log.info("serving.started", roles=roles)
         stopped_by = await _until_stopped()
         log.info("serving.stopping", roles=roles, signal=stopped_by.name)
@@ -268,7 +269,7 @@ async def _check_schema(stores: Stores) -> None:
         )
 
 
-def _database_check(stores: Stores) -> health.Check:
+def _database_check(stores: Stores) -> HealthCheck:
     async def check() -> str | None:
         async with stores.database.connection() as connection:
             await connection.fetchval("SELECT 1")
@@ -277,7 +278,7 @@ def _database_check(stores: Stores) -> health.Check:
     return check
 
 
-def _bus_check(bus: Bus) -> health.Check:
+def _bus_check(bus: Bus) -> HealthCheck:
     async def check() -> str | None:
         state = bus.health
         if state.is_ready:

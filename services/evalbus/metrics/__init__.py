@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from evalbus.metrics.base import Batch, Columns, Metric, Note, ScoreDeclaration
+from evalbus.metrics.base import NON_FINITE, Batch, Columns, Metric, Note, ScoreDeclaration
 from evalbus.metrics.exact_match import ExactMatch
 from evalbus.metrics.f1 import F1
 from evalbus.metrics.number_check import NumberCheck
 from evalbus.metrics.string_check import StringCheck
 from evalbus.registry import Table, build
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.chunks import RowLimits
 
 METRICS: Final = Table[Metric](
@@ -29,12 +29,23 @@ def build_metric(plugin: Plugin, limits: RowLimits) -> Metric:
     return build(METRICS, plugin, limits=limits, where=f"metric {plugin.name!r}")
 
 
+def scores_of(benchmark: Benchmark) -> tuple[tuple[str, str], ...]:
+    """The (metric, score) names of a benchmark, in the order in which a row's values are kept; raises Invalid."""
+    return tuple(
+        (metric.name, score.name)
+        for metric in benchmark.metrics
+        for score in build_metric(metric, RowLimits()).scores
+    )
+
+
 __all__ = [
     "METRICS",
+    "NON_FINITE",
     "Batch",
     "Columns",
     "Metric",
     "Note",
     "ScoreDeclaration",
     "build_metric",
+    "scores_of",
 ]

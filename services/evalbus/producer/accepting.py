@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,28 +58,31 @@ class Acceptance:
     def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
         uses = self._template_uses(benchmark)
-        readers = [
-            open_dataset(dataset, roots=self.roots, limits=self.limits)
-            for dataset in benchmark.datasets
-        ]
-        try:
-            check_first_rows(benchmark, [_first_items(reader) for reader in readers], uses)
+        with ExitStack() as opened:
+            readers = [
+                opened.enter_context(
+                    closing(open_dataset(dataset, roots=self.roots, limits=self.limits))
+                )
+                for dataset in benchmark.datasets
+            ]
+            check_first_rows(benchmark, [first_items(reader) for reader in readers], uses)
             return tuple(reader.fingerprint().model_dump_json() for reader in readers)
-        finally:
-            for reader in readers:
-                reader.close()
 
     def _template_uses(self, benchmark: Benchmark) -> list[TemplateUse]:
-        """Every template of the models and metrics, whose types and parameters are checked by building them."""
-        uses: list[TemplateUse] = []
-        for plugin in benchmark.models:
-            model = build_model(plugin, self.limits)
-            uses += template_uses(model, where=f"model {plugin.name!r}")
-        for plugin in benchmark.metrics:
-            metric = build_metric(plugin, self.limits)
-            where = f"metric {plugin.name!r}"
-            uses += template_uses(metric, where=where, sample_fields=SAMPLE_FIELDS)
-        return uses
+        """Building every model and metric checks their types and parameters on the way."""
+        models = [
+            template_uses(build_model(model, self.limits), where=f"model {model.name!r}")
+            for model in benchmark.models
+        ]
+        metrics = [
+            template_uses(
+                build_metric(metric, self.limits),
+                where=f"metric {metric.name!r}",
+                sample_fields=SAMPLE_FIELDS,
+            )
+            for metric in benchmark.metrics
+        ]
+        return [use for uses in (*models, *metrics) for use in uses]
 
 
 def job_limits(settings: Settings) -> JobLimits:
@@ -109,7 +113,7 @@ def resolved(command: StartBenchmark) -> Benchmark:
     return command.benchmark.model_copy(update={"params": command.params})
 
 
-def _first_items(reader: DatasetReader) -> list[bytes]:
+def first_items(reader: DatasetReader) -> list[bytes]:
     items: list[bytes] = []
     try:
         while len(items) < FIRST_ROWS and (
