@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from evalbus.registry import PlugIn
 from evalbus.templates import Context, Template, as_text, context_of
@@ -86,7 +86,8 @@ class Metric(PlugIn):
     rows are tried in smaller batches until the one that is to blame stands alone.
     """
 
-    scores: ClassVar[tuple[ScoreDeclaration, ...]]
+    scores: tuple[ScoreDeclaration, ...]
+    """What it gives every row, in the order of its columns; the same for the same parameters."""
 
     @abstractmethod
     def score(self, batch: Batch) -> Columns: ...

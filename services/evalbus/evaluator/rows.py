@@ -1,0 +1,206 @@
+"""Rows through the model and the metrics; what becomes of those that fail on the way."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from evalbus.evaluator.plans import NamedMetric, ReadyPlan
+from evalbus.evaluator.settling import settle
+from evalbus.metrics import NON_FINITE, Batch, Columns, Note
+from evalbus.templates import TemplateError
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.chunks import RowLimits, ScoreError
+
+NO_SAMPLE = b"{}"
+MESSAGE_CHARACTERS_MAX = 500
+
+NO_REASON = "no_value"
+TOO_LARGE = "too_large"
+UNDECODABLE = "undecodable"
+OUT_OF_MEMORY = "out_of_memory"
+RAISED = "raised"
+
+MODEL_STEP = 0
+"""The first thing that is run for a row; the nth metric is step n."""
+
+BeginStep = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredRows:
+    """Consecutive rows, scored: a sample for each, a column for each score, and why there is None."""
+
+    samples: Sequence[bytes]
+    columns: Sequence[Sequence[float | None]]
+    errors: Sequence[ScoreError]
+    """In row order; of a failed row only why it failed."""
+
+
+def score_rows(
+    lines: Sequence[bytes], plan: ReadyPlan, limits: RowLimits, *, begin_step: BeginStep
+) -> ScoredRows:
+    """Every row by itself: whatever one of them raises, the others have the scores they would have had alone."""
+    work = _Work(lines, limits)
+    begin_step(MODEL_STEP)
+    work.parse()
+    work.answer(plan)
+    for step, named in enumerate(plan.metrics, start=1):
+        begin_step(step)
+        work.measure(named)
+    return work.scored()
+
+
+class _Work:
+    """What is known of the rows between two steps."""
+
+    def __init__(self, lines: Sequence[bytes], limits: RowLimits) -> None:
+        self._lines = lines
+        self._limits = limits
+        self._items: dict[int, JsonObject] = {}
+        self._answers: dict[int, JsonObject] = {}
+        self._samples = [NO_SAMPLE] * len(lines)
+        self._columns: list[list[float | None]] = []
+        self._failures: dict[int, ScoreError] = {}
+        self._notes: list[ScoreError] = []
+        self._whole: Batch | None = None
+        """All rows that are left, shared by the metrics as long as none of them loses a row."""
+
+    def parse(self) -> None:
+        for row, line in enumerate(self._lines):
+            if not line:
+                limit = self._limits.row_bytes
+                self._fail_sample(row, TOO_LARGE, f"the row is larger than {limit} bytes")
+                continue
+            try:
+                item = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                self._fail_sample(row, UNDECODABLE, f"not JSON: {error.msg}")
+                continue
+            if type(item) is dict:
+                self._items[row] = item
+            else:
+                self._fail_sample(row, UNDECODABLE, "not a JSON object")
+
+    def answer(self, plan: ReadyPlan) -> None:
+        def work(rows: Sequence[int]) -> tuple[list[JsonObject], list[bytes]]:
+            samples = plan.model.answer([self._items[row] for row in rows])
+            if len(samples) != len(rows):
+                raise TypeError(f"{len(samples)} samples for {len(rows)} items")
+            return samples, [orjson.dumps(sample) for sample in samples]
+
+        def blame(row: int, error: BaseException) -> None:
+            self._fail_sample(row, *_cause(error))
+
+        for rows, (samples, encoded) in settle(work, list(self._items), blame):
+            self._answers.update(zip(rows, samples, strict=True))
+            for row, line in zip(rows, encoded, strict=True):
+                self._samples[row] = line
+
+    def measure(self, named: NamedMetric) -> None:
+        metric, n_scores = named.metric, len(named.metric.scores)
+
+        def work(rows: Sequence[int]) -> tuple[Columns, list[list[float]]]:
+            scored = metric.score(self._batch(rows))
+            return scored, _checked(scored, n_scores, len(rows))
+
+        def blame(row: int, error: BaseException) -> None:
+            code, message = _cause(error)
+            self._failures[row] = ScoreError(
+                row=row, metric=named.name, stage="metric", code=code, message=message, failed=True
+            )
+
+        columns: list[list[float | None]] = [[None] * len(self._lines) for _ in range(n_scores)]
+        rows_left = [row for row in self._answers if row not in self._failures]
+        for rows, (scored, values) in settle(work, rows_left, blame):
+            for column, part in zip(columns, values, strict=True):
+                self._place(column, rows, part, named.name, scored)
+        self._columns += columns
+
+    def _place(
+        self,
+        column: list[float | None],
+        rows: Sequence[int],
+        values: list[float],
+        metric: str,
+        scored: Columns,
+    ) -> None:
+        if math.isfinite(sum(values)):
+            # Nearly every column of nearly every chunk: no NaN in it, since one would make the sum NaN.
+            if len(rows) == len(column):
+                column[:] = values
+            else:
+                for row, value in zip(rows, values, strict=True):
+                    column[row] = value
+            return
+        for place, (row, value) in enumerate(zip(rows, values, strict=True)):
+            if math.isfinite(value):
+                column[row] = value
+            else:
+                note = scored.notes.get(place) or _unexplained(value)
+                self._notes.append(
+                    ScoreError(
+                        row=row,
+                        metric=metric,
+                        stage="metric",
+                        code=note.code,
+                        message=_short(note.message),
+                        failed=False,
+                    )
+                )
+
+    def _batch(self, rows: Sequence[int]) -> Batch:
+        if self._whole is not None and len(rows) == len(self._whole):
+            return self._whole
+        batch = Batch([self._items[row] for row in rows], [self._answers[row] for row in rows])
+        if len(rows) == len(self._answers):
+            self._whole = batch
+        return batch
+
+    def _fail_sample(self, row: int, code: str, message: str) -> None:
+        self._failures[row] = ScoreError(
+            row=row, metric=None, stage="sample", code=code, message=_short(message), failed=True
+        )
+
+    def scored(self) -> ScoredRows:
+        for row in self._failures:
+            # A failed row has no score at all, so that it counts alike in each of them.
+            for column in self._columns:
+                column[row] = None
+        notes = [note for note in self._notes if note.row not in self._failures]
+        return ScoredRows(
+            samples=self._samples,
+            columns=self._columns,
+            errors=sorted([*self._failures.values(), *notes], key=lambda error: error.row),
+        )
+
+
+def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:
+    """The metric's columns as plain floats; a metric that breaks its promise has raised."""
+    columns = [[float(value) for value in column] for column in scored.values]
+    if len(columns) != n_scores or any(len(column) != n_rows for column in columns):
+        shape = ", ".join(str(len(column)) for column in columns)
+        raise TypeError(f"wanted {n_scores} columns of {n_rows} values, found ({shape})")
+    return columns
+
+
+def _unexplained(value: float) -> Note:
+    if math.isnan(value):
+        return Note(code=NO_REASON, message="the metric gave no value, and no reason")
+    return Note(code=NON_FINITE, message=f"the metric gave {value}")
+
+
+def _cause(error: BaseException) -> tuple[str, str]:
+    """A word for counting, and a sentence."""
+    if isinstance(error, TemplateError):
+        return error.code, _short(error.message)
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY, "the row needs more memory than a scoring child may have"
+    return RAISED, _short(f"{type(error).__name__}: {error}")
+
+
+def _short(message: str) -> str:
+    if len(message) <= MESSAGE_CHARACTERS_MAX:
+        return message
+    return message[: MESSAGE_CHARACTERS_MAX - 1] + "…"
