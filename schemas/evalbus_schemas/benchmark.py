@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels
 from evalbus_schemas.names import DEFAULT_WORKSPACE, Name, Reference
@@ -107,10 +107,18 @@ class Benchmark(Closed):
         return self
 
 
+def _written_or_named(benchmark: object) -> str:
+    return "named" if isinstance(benchmark, str) else "written"
+
+
 class StartBenchmark(Closed):
     """Run a benchmark: the body of the command, and the parameters of `jobs.start`."""
 
-    benchmark: Benchmark | Reference
+    # Told apart by sight, so that what is wrong with one is not reported as wrong for the other as well.
+    benchmark: Annotated[
+        Annotated[Benchmark, Tag("written")] | Annotated[Reference, Tag("named")],
+        Discriminator(_written_or_named),
+    ]
     job: Annotated[Name | None, Field(description="The job's name; made up when absent.")] = None
     workspace: Name = DEFAULT_WORKSPACE
     labels: Labels = {}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from evalbus.bus.base import Message
 from evalbus.errors import Malformed
+from evalbus.validation import describe
 from evalbus_schemas import cloudevents
 
 T = TypeVar("T", bound=BaseModel)
@@ -67,18 +68,9 @@ def parse_json(body: bytes, contract: type[T]) -> T:
     try:
         return contract.model_validate_json(body)
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        reason = "not_json" if problems[0]["type"] == "json_invalid" else "invalid"
-        raise Malformed(reason, in_words(error)) from None
-
-
-def in_words(error: ValidationError, *, most: int = 5) -> str:
-    """`datasets.0.name: Field required; …`, the input itself never repeated."""
-    problems = error.errors(include_input=False, include_url=False)
-    said = [f"{'.'.join(str(p) for p in e['loc']) or 'body'}: {e['msg']}" for e in problems[:most]]
-    if len(problems) > most:
-        said.append(f"and {len(problems) - most} more")
-    return "; ".join(said)
+        kind = error.errors(include_input=False, include_url=False)[0]["type"]
+        reason = "not_json" if kind == "json_invalid" else "invalid"
+        raise Malformed(reason, "; ".join(describe(error, contract))) from None
 
 
 def check_envelope(message: Message, type: str) -> None:

@@ -10,9 +10,9 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from evalbus.bus.base import Message, Outgoing
-from evalbus.bus.codec import in_words
 from evalbus.bus.replies import reply
 from evalbus.errors import Refused, TransientError, unknown
+from evalbus.validation import describe
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.queries import METHODS
@@ -63,7 +63,8 @@ class RpcHandler:
         try:
             request = RpcRequest.model_validate_json(orjson.dumps(call))
         except ValidationError as error:
-            return _error(None, ErrorCode.INVALID_REQUEST, in_words(error))
+            said = "; ".join(describe(error, RpcRequest))
+            return _error(None, ErrorCode.INVALID_REQUEST, said)
         answer = await self._answered(message, request)
         return answer if "id" in request.model_fields_set else None
 
@@ -72,13 +73,12 @@ class RpcHandler:
         if answerer is None:
             refusal = unknown("method", request.method, self.methods)
             return _error(request.id, ErrorCode.METHOD_NOT_FOUND, refusal.message, refusal.data)
+        wanted = METHODS[request.method].params
         try:
-            params = METHODS[request.method].params.model_validate_json(
-                orjson.dumps(request.params)
-            )
+            params = wanted.model_validate_json(orjson.dumps(request.params))
             answer = await answerer(params, message)
         except ValidationError as error:
-            return _error(request.id, ErrorCode.INVALID, in_words(error))
+            return _error(request.id, ErrorCode.INVALID, "; ".join(describe(error, wanted)))
         except Refused as refusal:
             return _error(request.id, refusal.code, refusal.message, refusal.data)
         except TransientError as error:

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from evalbus.client.documents import read_document
-from evalbus.client.places import describe
 from evalbus.errors import Invalid
+from evalbus.validation import describe
 from evalbus_schemas.benchmark import Benchmark
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
 
-from evalbus.bus.base import Message, Outgoing
+from evalbus.bus.base import Outgoing
 from evalbus.bus.codec import encode
-from evalbus.bus.topology import RPC, RPC_COMMANDS, RPC_QUERIES
+from evalbus.bus.topology import RPC_COMMANDS, RPC_QUERIES
 from evalbus.client.parameters import parameters
 from evalbus.client.replies import answer_of
 from evalbus.client.session import Session
@@ -55,9 +54,7 @@ class Calls:
         while True:
             left = deadline - clock()
             try:
-                reply = await bus.ask(
-                    _addressed(known, request, expires_seconds=left), timeout_seconds=left
-                )
+                reply = await bus.ask(request, timeout_seconds=left)
             except Unroutable:
                 raise Unavailable(
                     "nobody answers on this broker: start the services with `evalbus serve`"
@@ -77,7 +74,7 @@ class Calls:
         return await self.call(method, parameters(known.params, params), known.answer)
 
 
-def _request(method: Method, params: BaseModel) -> Message:
+def _request(method: Method, params: BaseModel) -> Outgoing:
     # Defaults are left out, so that a service that is older than this client is not told of fields it does not know.
     request = RpcRequest(
         jsonrpc="2.0",
@@ -86,12 +83,6 @@ def _request(method: Method, params: BaseModel) -> Message:
         id=str(uuid4()),
     )
     is_command = method.kind == "command"
-    return encode(request, cloudevents.RPC_REQUEST, source=SOURCE, is_persistent=is_command)
-
-
-def _addressed(method: Method, request: Message, *, expires_seconds: float) -> Outgoing:
-    if method.kind == "command":
-        return Outgoing(message=request, exchange=RPC.name, key=RPC_COMMANDS.key)
-    # Nobody waits for a late answer to a query, so nobody need work on it.
-    expiring = replace(request, expires_seconds=expires_seconds)
-    return Outgoing(message=expiring, exchange=RPC.name, key=RPC_QUERIES.key)
+    message = encode(request, cloudevents.RPC_REQUEST, source=SOURCE, is_persistent=is_command)
+    queue = RPC_COMMANDS if is_command else RPC_QUERIES
+    return Outgoing(message=message, exchange=queue.exchange.name, key=queue.key)

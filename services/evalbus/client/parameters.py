@@ -6,8 +6,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from evalbus.client.places import describe
 from evalbus.errors import Invalid
+from evalbus.validation import describe
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -4,7 +4,6 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evalbus.bus.codec import in_words
 from evalbus.errors import (
     Conflict,
     EvalbusError,
@@ -16,6 +15,7 @@ from evalbus.errors import (
     Refused,
     Unavailable,
 )
+from evalbus.validation import describe
 from evalbus_schemas.base import Open
 from evalbus_schemas.rpc import ErrorCode, RpcError
 
@@ -39,7 +39,7 @@ def answer_of(body: bytes, answer: type[A]) -> A:
     try:
         reply = _Reply[answer].model_validate_json(body)  # type: ignore[valid-type]  # known at run time only
     except ValidationError as error:
-        raise Malformed("bad_reply", in_words(error)) from None
+        raise Malformed("bad_reply", "; ".join(describe(error, _Reply[answer]))) from None
     if reply.error is not None:
         raise error_of(reply.error)
     if not isinstance(reply.result, answer):

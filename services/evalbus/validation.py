@@ -33,6 +33,7 @@ def _has_problem_inside(place: Place, places: Sequence[Place]) -> bool:
 
 def _line(place: Place, kind: str, message: str, model: type[BaseModel]) -> str:
     said = message.removeprefix("Value error, ")
+    place = _without_tags(model, place, is_key_unknown=kind == "extra_forbidden")
     if kind == "missing":
         said = "is missing"
     elif kind == "extra_forbidden":
@@ -44,6 +45,21 @@ def _unknown_key(found: str, known: Sequence[str]) -> str:
     near = get_close_matches(found, known, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown key{guess} (known: {', '.join(known)})"
+
+
+def _without_tags(model: type[BaseModel], place: Place, *, is_key_unknown: bool) -> Place:
+    """The place as its writer knows it: pydantic puts the chosen member of a union between a key and what is in it."""
+    kept: list[int | str] = []
+    inside: type[BaseModel] | None = model
+    for at, part in enumerate(place):
+        is_unknown = is_key_unknown and at == len(place) - 1
+        if isinstance(part, str) and inside is not None and not is_unknown:
+            field = inside.model_fields.get(part)
+            if field is None:
+                continue
+            inside = next(_models_in(field.annotation), None)
+        kept.append(part)
+    return tuple(kept)
 
 
 def _known_keys(model: type[BaseModel], place: Place) -> list[str]:
