@@ -36,10 +36,11 @@ class _Reply(Open, Generic[A]):
 
 def answer_of(body: bytes, answer: type[A]) -> A:
     """The result; raises the error that the reply carries, Malformed when it carries neither."""
+    contract: type[_Reply[A]] = _Reply[answer]  # type: ignore[valid-type]  # known at run time only
     try:
-        reply = _Reply[answer].model_validate_json(body)  # type: ignore[valid-type]  # known at run time only
+        reply = contract.model_validate_json(body)
     except ValidationError as error:
-        raise Malformed("bad_reply", "; ".join(describe(error, _Reply[answer]))) from None
+        raise Malformed("bad_reply", "; ".join(describe(error, contract))) from None
     if reply.error is not None:
         raise error_of(reply.error)
     if not isinstance(reply.result, answer):
