@@ -267,7 +267,7 @@ class _MemorySubscription:
         self._unsettled: set[_Waiting] = set()
         """Taken off the queue and not done with; a task that is cancelled before it began cannot say so."""
         self._pump: asyncio.Task[None] | None = None
-        self._rest = Backoff(first_seconds=1.0, most_seconds=15.0)
+        self._rest = Backoff(first_seconds=1.0, most_seconds=5.0)
         self._rest_until = 0.0
 
     @property
@@ -298,7 +298,7 @@ class _MemorySubscription:
                 self._hands.release()
                 continue
             self._unsettled.add(waiting)
-            while seconds := self._rest_seconds():
+            while seconds := self._rest_seconds():  # noqa: ASYNC110  # it waits for a time
                 await asyncio.sleep(seconds)
             self._in_hand.start(self._settle(waiting), name=f"handle {waiting.message.id}")
 

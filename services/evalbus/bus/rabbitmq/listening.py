@@ -29,6 +29,7 @@ PREFETCH = 100
 MESSAGES_MAX = 10_000
 """What the broker keeps for a listener that is slow; of more it drops the oldest."""
 ANSWER_SECONDS_MAX = 10.0
+CLOSE_SECONDS_MAX = 2.0
 
 
 class Listener:
@@ -41,6 +42,8 @@ class Listener:
         self._events: asyncio.Queue[tuple[DeliveredMessage, RawChannel]] = asyncio.Queue()
         self._is_listening = asyncio.Event()
         self._is_gone = asyncio.Event()
+        self._is_closing = False
+        self._may_be_cut = False
 
     async def open(self) -> None:
         """Return when every event from now on will be heard."""
@@ -48,7 +51,12 @@ class Listener:
         await self._is_listening.wait()
 
     async def close(self) -> None:
-        await self._tasks.cancel()
+        """Asked first, and only then cancelled: a call that is cut off leaves its channel half open."""
+        self._is_closing = True
+        self._is_gone.set()
+        if not self._may_be_cut:
+            await self._tasks.wait(CLOSE_SECONDS_MAX)
+        await self._tasks.cancel(timeout_seconds=CLOSE_SECONDS_MAX)
 
     def __aiter__(self) -> Self:
         return self
@@ -67,9 +75,11 @@ class Listener:
     async def _run(self) -> None:
         backoff = Backoff(first_seconds=0.2, most_seconds=5.0)
         before = cancellations()
-        while True:
+        while not self._is_closing:
             try:
+                self._may_be_cut = True
                 connection = await self._link.connection()
+                self._may_be_cut = False
                 channel = connection.channel(publisher_confirms=False)
                 try:
                     await self._listen(channel, backoff)
@@ -81,7 +91,9 @@ class Listener:
                 log.warning("listener.lost", pattern=self._pattern)
             except CONNECTION_ERRORS as error:
                 log.warning("listener.lost", pattern=self._pattern, error=in_words(error))
-            await asyncio.sleep(backoff.next_seconds())
+            if not self._is_closing:
+                self._may_be_cut = True
+                await asyncio.sleep(backoff.next_seconds())
 
     async def _listen(self, channel: AbstractChannel, backoff: Backoff) -> None:
         await channel.initialize(timeout=ANSWER_SECONDS_MAX)
@@ -106,7 +118,8 @@ class Listener:
         await raw.basic_consume(name, on_message, timeout=ANSWER_SECONDS_MAX)
         backoff.reset()
         self._is_listening.set()
-        await self._is_gone.wait()
+        if not self._is_closing:
+            await self._is_gone.wait()
 
     def _on_cancelled(self, _: Basic.Cancel) -> None:
         self._is_gone.set()
