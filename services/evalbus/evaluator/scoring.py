@@ -8,8 +8,9 @@ from evalbus.evaluator.plans import ready
 from evalbus.evaluator.rows import score_rows
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
 
-Report = Callable[[int, int, int], None]
-"""Told of the rows done, the rows at work on now, and the step that begins: 0 the model, n the nth metric."""
+Report = Callable[[int, int, int, int], None]
+"""Told of the rows done, the rows at work on now, the step that begins (0 the model, n the nth metric), and how many
+scores a row has."""
 
 
 def score_chunk(
@@ -36,7 +37,7 @@ def score_chunk(
                 items[done : done + size],
                 plan,
                 request.limits,
-                begin_step=_reporting(report, done, size),
+                begin_step=_reporting(report, done, size, plan.n_columns),
             )
         samples += scored.samples
         for whole, part in zip(columns, scored.columns, strict=True):
@@ -66,15 +67,24 @@ def split_lines(lines: bytes, n_rows: int) -> list[bytes]:
     return rows
 
 
+def check_lines(body: bytes, n_rows: int) -> None:
+    """The same test for a whole body, without taking it apart."""
+    lines = body.count(b"\n")
+    if lines != n_rows and not (lines == n_rows + 1 and body.endswith(b"\n")):
+        raise Malformed("wrong_row_count", f"{n_rows} rows announced, {lines} lines found")
+
+
 def join_lines(header: ChunkRequested | ChunkScored, lines: list[bytes]) -> bytes:
     """A whole body; the other way round than `split_lines`."""
     return b"\n".join((header.model_dump_json().encode(), *lines))
 
 
-def _reporting(report: Report | None, done: int, size: int) -> Callable[[int], None]:
+def _reporting(
+    report: Report | None, done: int, size: int, n_columns: int
+) -> Callable[[int], None]:
     def begin_step(step: int) -> None:
         if report is not None:
-            report(done, size, step)
+            report(done, size, step, n_columns)
 
     return begin_step
 

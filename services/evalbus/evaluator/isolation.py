@@ -1,0 +1,125 @@
+"""When a child is lost with rows in hand: which rows are tried again, how, and how it all becomes one answer."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalbus.errors import TransientError
+from evalbus.evaluator.child_process import ChildLost
+from evalbus.evaluator.rows import MODEL_STEP, NO_SAMPLE
+from evalbus.evaluator.scoring import join_lines, split_lines
+from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Consecutive rows of a chunk that are scored together."""
+
+    first: int
+    count: int
+    is_suspect: bool = False
+    """True: score row by row, so that it is known which one the child was lost over."""
+
+    @property
+    def is_one_suspect(self) -> bool:
+        return self.is_suspect and self.count == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """What is known of one part."""
+
+    first: int
+    scored: ChunkScored
+    samples: Sequence[bytes]
+
+
+def parts_after(part: Part, lost: ChildLost) -> list[Part]:
+    """The rows of a part over which a child was lost, cut so that the one to blame stands alone in the end.
+
+    Rows that were done before are taken to be good, and whatever was at work is suspected. Every part is either
+    smaller than the one before or looked at more closely.
+    """
+    done, at_work = lost.progress.rows_done, lost.progress.rows_at_work
+    if at_work == 0 and not part.is_suspect:
+        return [Part(first=part.first, count=part.count, is_suspect=True)]
+    if at_work == 0:
+        # Row by row, and yet lost before the first of them.
+        done, at_work = 0, max(1, part.count // 2)
+    behind = done + at_work
+    cut = (
+        Part(first=part.first, count=done),
+        Part(first=part.first + done, count=at_work, is_suspect=True),
+        Part(first=part.first + behind, count=part.count - behind, is_suspect=part.is_suspect),
+    )
+    return [piece for piece in cut if piece.count > 0]
+
+
+def part_body(request: ChunkRequested, lines: Sequence[bytes], part: Part) -> bytes:
+    """The part as a chunk of its own."""
+    header = request.model_copy(
+        update={"first_row": request.first_row + part.first, "n_rows": part.count}
+    )
+    return join_lines(header, list(lines[part.first : part.first + part.count]))
+
+
+def scored_piece(part: Part, body: bytes) -> Piece:
+    head, _, lines = body.partition(b"\n")
+    scored = ChunkScored.model_validate_json(head)
+    return Piece(first=part.first, scored=scored, samples=split_lines(lines, part.count))
+
+
+def blamed_piece(request: ChunkRequested, part: Part, lost: ChildLost, *, evaluator: str) -> Piece:
+    """The one row that a child was lost over: failed, without sample and scores.
+
+    Raises TransientError if the child was lost before it came to any row: then no row is to blame.
+    """
+    assert part.count == 1, "only a row that stood alone is blamed"
+    step, n_columns = lost.progress.step, lost.progress.n_columns
+    if n_columns == 0:
+        raise TransientError(f"a scoring child {lost.how} before it came to the rows")
+    metric = None if step == MODEL_STEP else request.plan.metrics[step - 1].name
+    error = ScoreError(
+        row=0,
+        metric=metric,
+        stage="sample" if metric is None else "metric",
+        code=lost.code,
+        message=f"the scoring child {lost.how}",
+        failed=True,
+    )
+    scored = ChunkScored(
+        job_id=request.job_id,
+        job=request.job,
+        workspace=request.workspace,
+        chunk=request.chunk,
+        n_rows=1,
+        scores=((None,),) * n_columns,
+        errors=(error,),
+        seconds=0.0,
+        evaluator=evaluator,
+    )
+    return Piece(first=part.first, scored=scored, samples=(NO_SAMPLE,))
+
+
+def merged(
+    request: ChunkRequested, pieces: Sequence[Piece], *, evaluator: str, started: float
+) -> bytes:
+    """One answer for the whole chunk, as if it had been scored in one go."""
+    ordered = sorted(pieces, key=lambda piece: piece.first)
+    columns = zip(*(piece.scored.scores for piece in ordered), strict=True)
+    header = ChunkScored(
+        job_id=request.job_id,
+        job=request.job,
+        workspace=request.workspace,
+        chunk=request.chunk,
+        n_rows=request.n_rows,
+        scores=tuple(tuple(value for part in column for value in part) for column in columns),
+        errors=tuple(
+            error.model_copy(update={"row": error.row + piece.first})
+            for piece in ordered
+            for error in piece.scored.errors
+        ),
+        seconds=time.perf_counter() - started,
+        evaluator=evaluator,
+    )
+    return join_lines(header, [sample for piece in ordered for sample in piece.samples])
