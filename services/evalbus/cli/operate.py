@@ -1,6 +1,5 @@
 """`evalbus migrate` and `evalbus doctor`: making servers ready, and asking whether they are."""
 
-from evalbus import logs
 from evalbus.cli import loop
 from evalbus.cli.exits import Exit
 from evalbus.cli.modes import server_settings
@@ -21,6 +20,8 @@ from evalbus.settings import load_settings
 def migrate() -> None:
     """Bring the database to this version and declare every queue; safe to repeat."""
     settings = server_settings("migrate")
+    from evalbus import logs  # structlog takes time to load
+
     logs.configure(settings)
 
     async def work() -> None:

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from evalbus import logs
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
-from evalbus.cli.dry_run import dry_run
 from evalbus.cli.exits import Stopped, exit_of_job
 from evalbus.cli.job_table import write_job
 from evalbus.cli.modes import client_settings, working_client
@@ -47,6 +45,10 @@ def run(
     style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
     benchmark = _limited(load_benchmark(file), limit)
     if is_dry:
+        from evalbus.cli.dry_run import (
+            dry_run,  # brings templates and datasets, which take time to load
+        )
+
         dry_run(benchmark, style)
         return
     settings = client_settings()
@@ -54,6 +56,8 @@ def run(
         raise typer.BadParameter(
             "--detach needs running services (EVALBUS_AMQP_URL): without them this process does the work"
         )
+    from evalbus import logs  # structlog takes time to load
+
     logs.configure(settings, level="warning")
     started: list[Job] = []
 

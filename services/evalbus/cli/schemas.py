@@ -7,7 +7,6 @@ import typer
 
 from evalbus.cli.exits import Exit
 from evalbus.cli.output import leave, note, write_text
-from evalbus.documents import differences, generate, write
 from evalbus.errors import Refused, unknown
 
 
@@ -26,6 +25,8 @@ def schemas(
     """JSON Schemas of the benchmark file, commands, events, messages and answers; AsyncAPI and OpenRPC."""
     if sum(option is not None for option in (name, into, against)) > 1:
         raise typer.BadParameter("choose one of NAME, --write and --check")
+    from evalbus.documents import differences, generate, write  # brings every metric and model
+
     documents = generate()
     if into is not None:
         try:

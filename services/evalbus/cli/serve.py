@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from evalbus import logs
 from evalbus.cli import loop
 from evalbus.cli.exits import Stopped
 from evalbus.cli.modes import embedded_banner, server_settings
@@ -41,6 +40,8 @@ def serve(
     settings = _settings(role)
     if workers is not None:
         settings = settings.model_copy(update={"workers": workers})
+    from evalbus import logs  # structlog takes time to load
+
     logs.configure(settings)
     if settings.is_embedded:
         note(embedded_banner(settings))

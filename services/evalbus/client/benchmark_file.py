@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from evalbus.client.documents import read_document
 from evalbus.errors import Invalid
 from evalbus.validation import describe
 from evalbus_schemas.benchmark import Benchmark
@@ -21,6 +20,10 @@ def load_benchmark(source: Benchmark | Mapping[str, object] | str | Path) -> Ben
         return source
     if isinstance(source, Mapping):
         return _validated(dict(source), name="benchmark")
+    from evalbus.client.documents import (
+        read_document,  # YAML takes time to load, and most calls read no file
+    )
+
     path = Path(source)
     return with_absolute_sources(_validated(read_document(path), name=path.name), path.parent)
 
