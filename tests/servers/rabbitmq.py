@@ -271,7 +271,7 @@ def _kept_ports(file: Path) -> dict[str, int]:
     if file.exists():
         kept: dict[str, int] = json.loads(file.read_text())
         return kept
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports: dict[str, int] = dict(zip(names, free_ports(len(names)), strict=True))
     file.write_text(json.dumps(ports))
     return ports
 
