@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-import structlog
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -14,9 +13,10 @@ from starlette.routing import Route
 from typing_extensions import override
 
 from evalbus.errors import WrongSettings
+from evalbus.logs import get_logger
 from evalbus.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 CHECK_SECONDS = 2.0
 

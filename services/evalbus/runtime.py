@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from evalbus.bus.base import Bus
 from evalbus.bus.memory import MemoryBus
 from evalbus.bus.policy import RetryPolicy
@@ -22,6 +20,7 @@ from evalbus.evaluator import service as evaluator
 from evalbus.evaluator.children import ScoringChildren
 from evalbus.health import Check as HealthCheck
 from evalbus.health import served
+from evalbus.logs import get_logger
 from evalbus.metrics import scores_of
 from evalbus.producer import service as producer
 from evalbus.results import service as results
@@ -30,7 +29,7 @@ from evalbus.settings import Settings
 from evalbus.store import postgres
 from evalbus.store.embedded import EmbeddedPostgres, connect_running
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Role = Literal["producer", "evaluator", "results"]
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from typing import Self
 from uuid import uuid4
 
-import structlog
-
 from evalbus.bus.arrival import arrived
 from evalbus.bus.backoff import Backoff
 from evalbus.bus.base import BusHealth, Handler, Message, Outgoing
@@ -25,8 +23,9 @@ from evalbus.bus.settling import Settler
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import DEAD, EVENTS, EXCHANGES, QUEUES, TIERS, DelayTier, Queue
 from evalbus.errors import PermanentError, Unavailable, Unroutable
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LISTENER_MESSAGES_MAX = 10_000
 """A listener that is further behind loses the oldest, as on RabbitMQ."""

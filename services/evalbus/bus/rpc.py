@@ -6,19 +6,19 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from evalbus.bus.base import Message, Outgoing
 from evalbus.bus.replies import reply
 from evalbus.errors import Refused, TransientError, unknown
+from evalbus.logs import get_logger
 from evalbus.validation import describe
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.queries import METHODS
 from evalbus_schemas.rpc import ErrorCode, RpcError, RpcReply, RpcRequest
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BATCH_MAX = 20
 RETRY_AFTER_SECONDS = 5

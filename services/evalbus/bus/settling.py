@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, assert_never
 
-import structlog
 from structlog.contextvars import bound_contextvars
 
 from evalbus.bus.base import Handler, Message, Outgoing
@@ -14,8 +13,9 @@ from evalbus.bus.detours import come_back, dead_letter
 from evalbus.bus.policy import Pause, Retry, RetryPolicy, SetAside
 from evalbus.bus.topology import Queue
 from evalbus.errors import EvalbusError, Malformed, TransientError, Unavailable
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Publish(Protocol):

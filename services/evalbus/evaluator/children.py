@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
-import structlog
-
 from evalbus.evaluator.child_process import CannotRun, ChildLost, ChildProcess
 from evalbus.evaluator.frames import Progress
 from evalbus.evaluator.isolation import (
@@ -22,9 +20,10 @@ from evalbus.evaluator.isolation import (
     scored_piece,
 )
 from evalbus.evaluator.scoring import check_lines, split_lines
+from evalbus.logs import get_logger
 from evalbus_schemas.chunks import ChunkRequested
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 NoteRows = Callable[[int], None]
 """Told how many rows of the chunk are done."""

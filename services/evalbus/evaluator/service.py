@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-import structlog
-
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Message, Outgoing
 from evalbus.bus.topology import PROGRESS_QUEUE, SCORED_QUEUE, WORK_LIVE, WORK_RECORDED
 from evalbus.errors import EvalbusError
+from evalbus.logs import get_logger
 from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkProgress, ChunkRequested
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SOURCE = "/evalbus/evaluator"
 

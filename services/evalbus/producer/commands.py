@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-import structlog
 from pydantic import BaseModel
 
 from evalbus.bus import codec
 from evalbus.bus.base import Message, Outgoing
 from evalbus.bus.rpc import Answerer, refusal_reply, rpc_reply
 from evalbus.errors import Invalid, Malformed, Refused
+from evalbus.logs import get_logger
 from evalbus.producer.accepting import Acceptance
 from evalbus.store.base import EventStore, JobStore
 from evalbus_schemas import cloudevents
@@ -20,7 +20,7 @@ from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
 from evalbus_schemas.queries import JobNamed, JobStarted
 from evalbus_schemas.rpc import RpcReply
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SOURCE = "evalbus/producer"
 

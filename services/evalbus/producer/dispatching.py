@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
-
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Outgoing
 from evalbus.bus.topology import WORK, WORK_RECORDED
 from evalbus.errors import TransientError, Unroutable
+from evalbus.logs import get_logger
 from evalbus.store.base import ChunkToSend, DispatchStore, Watcher
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SOURCE = "evalbus/producer"
 

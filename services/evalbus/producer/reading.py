@@ -6,14 +6,13 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from evalbus.datasets import open_dataset
 from evalbus.datasets.base import DatasetReader, Fingerprint, Position
 from evalbus.errors import Refused, SourceBroken, TransientError
+from evalbus.logs import get_logger
 from evalbus.store.base import DispatchStore, JobStore, Lease, LeaseLost, Stretch, Watcher
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 READINGS_MAX = 32
 STRETCHES_AT_ONCE = 4

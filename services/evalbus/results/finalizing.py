@@ -3,13 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 
-import structlog
-
 from evalbus.errors import TransientError
+from evalbus.logs import get_logger
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import ResultStore, Watcher
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
 

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from evalbus.bus import codec
 from evalbus.bus.base import Message, Outgoing
 from evalbus.bus.letters import dead_letter_of
+from evalbus.logs import get_logger
 from evalbus.store.base import DeadLetterStore, JobStore, Kept, LetterToKeep, ScoreStore
 from evalbus.telemetry import CHUNKS_KEPT, DEAD_LETTERS, ROWS_KEPT
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkProgress, ChunkScored
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

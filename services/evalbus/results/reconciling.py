@@ -3,12 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
-import structlog
-
 from evalbus.errors import TransientError
+from evalbus.logs import get_logger
 from evalbus.store.base import UpkeepStore
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FORGET_EVERY_SECONDS = 600.0
 

@@ -3,15 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 
-import structlog
-
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Outgoing
 from evalbus.bus.topology import EVENTS
 from evalbus.errors import TransientError
+from evalbus.logs import get_logger
 from evalbus.store.base import EventStore, EventToPublish, Watcher
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SOURCE = "evalbus/results"
 

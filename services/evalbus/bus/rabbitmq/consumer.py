@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
@@ -22,8 +21,9 @@ from evalbus.bus.rabbitmq.link import (
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import Queue
 from evalbus.errors import EvalbusError
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often the broker is asked whether it still knows this consumer; nobody is told of every way to lose one."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     ChannelAccessRefused,
@@ -28,8 +27,9 @@ from evalbus.bus.topology import (
     Queue,
 )
 from evalbus.errors import Unavailable, WrongSettings
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DECLARE_SECONDS_MAX = 30.0
 QUEUE_BYTES_MAX = 2 * 1024**3

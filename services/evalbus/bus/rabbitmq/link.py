@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import aio_pika
-import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPError,
@@ -21,8 +20,9 @@ from evalbus.bus.backoff import Backoff
 from evalbus.bus.rabbitmq.guard import GuardedConnection
 from evalbus.bus.tasks import Tasks
 from evalbus.errors import PermanentError, Unavailable, WrongSettings
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10
 """A frozen broker is noticed after about three of these; with the library's 60 it takes three minutes."""

@@ -4,7 +4,6 @@ import asyncio
 from typing import Self
 from uuid import uuid4
 
-import structlog
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
@@ -22,8 +21,9 @@ from evalbus.bus.rabbitmq.link import (
 from evalbus.bus.rabbitmq.wire import read
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import EVENTS
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PREFETCH = 100
 MESSAGES_MAX = 10_000

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
 
@@ -13,8 +12,9 @@ from evalbus.bus.rabbitmq.wire import fault_of, from_queue
 from evalbus.bus.settling import Settler
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import Queue
+from evalbus.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ANSWER_SECONDS_MAX = 10.0
 

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import get_args
 
 import asyncpg
-import structlog
 
 from evalbus.errors import Unavailable, WrongSettings
+from evalbus.logs import get_logger
 from evalbus.store.base import Topic, Watcher
 from evalbus.store.postgres import database
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RECONNECT_SECONDS = 1.0
 

@@ -6,15 +6,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
-import structlog
 
 from evalbus.errors import Unavailable
+from evalbus.logs import get_logger
 from evalbus.store.postgres import database
 
 if TYPE_CHECKING:
     from evalbus.store.postgres.database import Connection
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # Polled, because a session that waits in pg_advisory_lock holds a snapshot that dead-locks with CONCURRENTLY.
 LOCK = 7_301_245_001
