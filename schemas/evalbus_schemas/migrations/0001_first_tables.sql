@@ -119,10 +119,15 @@ BEGIN
     END IF;
     -- Two starters at once: the second waits and then finds the tables there.
     PERFORM pg_advisory_xact_lock(hashtext('evalbus_ensure_partition'));
+    IF to_regclass('score_' || suffix) IS NOT NULL THEN
+        RETURN;
+    END IF;
     FOREACH parent IN ARRAY ARRAY['item', 'score'] LOOP
+        -- Attached, not created as a partition: that would shut out everybody who reads or writes the parent.
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', parent || '_' || suffix, parent);
         EXECUTE format(
-            'CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-            parent || '_' || suffix, parent, month, (month + interval '1 month')::date
+            'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+            parent, parent || '_' || suffix, month, (month + interval '1 month')::date
         );
     END LOOP;
 END
@@ -198,10 +203,10 @@ CREATE TABLE dead_letter (
     attempts integer NOT NULL,
     headers text NOT NULL,
     body bytea NOT NULL,
-    body_hash bytea NOT NULL,
     body_bytes bigint NOT NULL,
-    first_seen_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (queue, message_id, reason, body_hash)
+    -- A hash of queue, message id, reason and body, which may be too long for an index themselves.
+    identity bytea NOT NULL UNIQUE,
+    first_seen_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- migrate:down

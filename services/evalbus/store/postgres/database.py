@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
-import structlog
 
 from evalbus.errors import TransientError, Unavailable, WrongSettings
+from evalbus.logs import get_logger
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ACQUIRE_SECONDS = 10.0
 COMMAND_SECONDS = 120.0
 CONNECT_SECONDS = 5.0
 
-# 08 connection, 53 resources, 57P0 shutting down or starting up: nobody is served now.
-AWAY = ("08", "53", "57P0")
-# 40 serialization and dead-locks, 55P03 lock not available, 0A000 a cached plan after a migration: once more.
-AGAIN = ("40", "55P03", "0A000")
+# 08 connection, 53 resources, 57P0 shutting down or starting up, 58 its disk, 25006 a replica, 28 and 3D000 it lets
+# nobody in: nobody is served now.
+AWAY = ("08", "53", "57P0", "58", "25006", "28", "3D000")
+# 40 serialization and dead-locks, 55P03 lock not available, 57014 a statement took too long, 0A000 a cached plan
+# after a migration: once more.
+AGAIN = ("40", "55P03", "57014", "0A000")
 
 
 @asynccontextmanager
@@ -80,18 +82,18 @@ class Database:
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection outside any pool; raises Unavailable, or WrongSettings if the database says no."""
-    try:
-        async with explained():
+    async with explained():
+        try:
             return await asyncpg.connect(
                 url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
             )
-    except (
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.ClientConfigurationError,
-        ValueError,
-    ) as error:
-        raise WrongSettings(f"EVALBUS_DATABASE_URL: {error}") from None
+        except (
+            asyncpg.InvalidAuthorizationSpecificationError,
+            asyncpg.InvalidCatalogNameError,
+            asyncpg.ClientConfigurationError,
+            ValueError,
+        ) as error:
+            raise WrongSettings(f"EVALBUS_DATABASE_URL: {error}") from None
 
 
 async def wait_for(url: str, *, within_seconds: float) -> None:

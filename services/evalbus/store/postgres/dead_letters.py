@@ -8,7 +8,7 @@ import orjson
 from evalbus.errors import NotFound
 from evalbus.store.base import LetterToKeep
 from evalbus.store.postgres.database import Database
-from evalbus.store.postgres.records import number_after, page_of
+from evalbus.store.postgres.records import number_after, page_of, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.queries import (
     DeadLetter,
@@ -37,19 +37,24 @@ class PostgresDeadLetters:
                 _text(letter.type),
                 _text(letter.message_id),
                 letter.attempts,
-                orjson.dumps(letter.headers).decode(),
+                orjson.dumps(
+                    {storable(name): storable(value) for name, value in letter.headers.items()}
+                ).decode(),
                 letter.body[:BODY_BYTES_KEPT],
-                hashlib.sha256(letter.body).digest(),
                 max(letter.body_bytes, len(letter.body)),
+                _identity(letter),
             )
 
     async def list(self, query: ListDeadLetters) -> DeadLetterPage:
         async with self._database.connection() as connection:
             records = await connection.fetch(
-                SQL.list_dead_letters, query.queue, number_after(query.after), query.limit + 1
+                SQL.list_dead_letters,
+                None if query.queue is None else storable(query.queue),
+                number_after(query.after),
+                query.limit + 1,
             )
-        kept, following = page_of(records, query.limit, "dead_letter_no")
-        return DeadLetterPage(dead_letters=tuple(map(_dead_letter, kept)), next=following)
+        kept, following = page_of(records, query.limit, "dead_letter_no", _dead_letter)
+        return DeadLetterPage(dead_letters=kept, next=following)
 
     async def show(self, id: int) -> DeadLetterShown:
         async with self._database.connection() as connection:
@@ -63,9 +68,15 @@ class PostgresDeadLetters:
         )
 
 
+def _identity(letter: LetterToKeep) -> bytes:
+    """The same for a message that was set aside twice for the same reason."""
+    parts = (letter.queue, letter.message_id, letter.reason)
+    head = "\x00".join(map(storable, parts)).encode()
+    return hashlib.sha256(hashlib.sha256(head).digest() + letter.body).digest()
+
+
 def _text(text: str) -> str:
-    """Postgres takes no NUL in text, and a hostile message may carry one anywhere."""
-    return text.replace("\x00", "\ufffd")[:DETAIL_CHARACTERS_MAX]
+    return storable(text)[:DETAIL_CHARACTERS_MAX]
 
 
 def _dead_letter(record: "asyncpg.Record") -> DeadLetter:

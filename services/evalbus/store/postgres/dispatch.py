@@ -1,12 +1,15 @@
 """Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, a window filled fairly."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 import asyncpg
 
+from evalbus.errors import TransientError
 from evalbus.store.base import (
     ChunkToSend,
     DatasetProgress,
@@ -43,11 +46,12 @@ class _JobToSend:
 
 
 class PostgresDispatch:
-    """Remembers what never changes of the jobs it sends chunks of."""
+    """Remembers what never changes of the jobs it sends chunks of, and chunks that it may have taken or not."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._jobs: dict[int, _JobToSend] = {}
+        self._unsure: list[ChunkToSend] = []
 
     async def claim(self, *, lease_seconds: float) -> Lease | None:
         async with self._database.transaction() as connection:
@@ -127,7 +131,9 @@ class PostgresDispatch:
         async with self._database.transaction() as connection:
             await connection.execute(SQL.number_equal_rows, lease.job_no, dataset_no, lease.month)
             await connection.execute(SQL.dataset_is_read, lease.job_no, dataset_no)
-            await _fenced(connection, lease)
+            # Last in the transaction: who is no holder any more writes nothing.
+            if not await connection.fetchval(SQL.holds, lease.job_no, lease.token):
+                raise LeaseLost
 
     async def finish(self, lease: Lease) -> None:
         async with self._database.transaction() as connection:
@@ -145,8 +151,10 @@ class PostgresDispatch:
             return count
 
     async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
-        async with self._database.connection() as connection:
-            async with connection.transaction():
+        taken: list[ChunkToSend] = []
+        try:
+            async with self._database.transaction() as connection:
+                await _give_back(connection, self._unsure)
                 await connection.execute(SQL.lock_window)
                 demands = [
                     Demand(
@@ -157,20 +165,25 @@ class PostgresDispatch:
                     )
                     for record in await connection.fetch(SQL.demand, window)
                 ]
-                taken = [
-                    (job_no, record)
-                    for job_no, places in share(demands, window=window, most=most).items()
-                    for record in await connection.fetch(SQL.take, job_no, places)
-                ]
-            return [await self._to_send(connection, *chunk) for chunk in taken]
+                for job_no, places in share(demands, window=window, most=most).items():
+                    taken += [
+                        await self._to_send(connection, job_no, record)
+                        for record in await connection.fetch(SQL.take, job_no, places)
+                    ]
+        except TransientError:
+            # The commit may have come through: then these are in flight, and nobody has them.
+            self._unsure += taken
+            raise
+        except asyncio.CancelledError:
+            with suppress(TransientError):
+                await asyncio.shield(self.give_back([*self._unsure, *taken]))
+            raise
+        self._unsure = []
+        return taken
 
     async def give_back(self, chunks: Sequence[ChunkToSend]) -> None:
-        by_job: dict[int, list[int]] = {}
-        for chunk in chunks:
-            by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
         async with self._database.transaction() as connection:
-            for job_no, chunk_nos in sorted(by_job.items()):
-                await connection.execute(SQL.give_back, job_no, sorted(chunk_nos))
+            await _give_back(connection, chunks)
 
     async def _to_send(
         self, connection: Connection, job_no: int, record: "asyncpg.Record"
@@ -217,10 +230,12 @@ class PostgresDispatch:
         return job
 
 
-async def _fenced(connection: Connection, lease: Lease) -> None:
-    """Last in a transaction of the holder: it writes nothing if it is none any more."""
-    if not await connection.fetchval(SQL.renew, lease.job_no, lease.token, 60.0):
-        raise LeaseLost
+async def _give_back(connection: Connection, chunks: Sequence[ChunkToSend]) -> None:
+    by_job: dict[int, list[int]] = {}
+    for chunk in chunks:
+        by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
+    for job_no, chunk_nos in sorted(by_job.items()):
+        await connection.execute(SQL.give_back, job_no, chunk_nos)
 
 
 def _items(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":

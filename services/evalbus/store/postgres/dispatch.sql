@@ -30,6 +30,12 @@ SET lease_until = now() + make_interval(secs => $3)
 WHERE job_no = $1 AND lease_token = $2 AND status = 'active'
 RETURNING job_no;
 
+-- name: holds
+SELECT job_no
+FROM job
+WHERE job_no = $1 AND lease_token = $2 AND status = 'active'
+FOR UPDATE;
+
 -- name: release
 UPDATE job
 SET lease_token = NULL, lease_until = NULL
@@ -121,9 +127,17 @@ WHERE job_no = $1 AND dataset_no = $2 AND month = $3
     AND row_index >= $4 AND row_index < $4 + $5;
 
 -- name: give_back
+-- In order, as everybody locks chunks: otherwise two may wait for each other.
 UPDATE chunk
-SET status = 'pending', sends = greatest(sends - 1, 0)
-WHERE job_no = $1 AND chunk_no = ANY($2::integer []) AND status = 'sent';
+SET status = 'pending', sends = greatest(chunk.sends - 1, 0)
+FROM (
+    SELECT job_no, chunk_no
+    FROM chunk
+    WHERE job_no = $1 AND chunk_no = ANY($2::integer []) AND status = 'sent'
+    ORDER BY chunk_no
+    FOR UPDATE
+) AS unsent
+WHERE chunk.job_no = unsent.job_no AND chunk.chunk_no = unsent.chunk_no;
 
 -- name: notify_work
 SELECT pg_notify('evalbus_work', '');

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from evalbus.store.base import EventToPublish
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.records import fitting
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.cloudevents import lifecycle_type
 from evalbus_schemas.events import (
@@ -104,7 +105,7 @@ class PostgresEvents:
                 SQL.list_events, query.after, query.workspace, query.limit
             )
         return EventPage(
-            events=tuple(
+            events=fitting(
                 StoredEvent(
                     id=record["event_id"],
                     type=record["type"],

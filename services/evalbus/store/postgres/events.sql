@@ -30,7 +30,7 @@ WHERE event.event_no = numbered.event_no;
 SELECT event_no, event_id, type, routing_key, body, sequence
 FROM event
 WHERE published_at IS NULL AND sequence IS NOT NULL
-ORDER BY event_no
+ORDER BY sequence
 LIMIT $1;
 
 -- name: mark_published
@@ -45,10 +45,10 @@ LIMIT $3;
 
 -- name: keep_dead_letter
 INSERT INTO dead_letter (
-    queue, reason, detail, type, message_id, attempts, headers, body, body_hash, body_bytes
+    queue, reason, detail, type, message_id, attempts, headers, body, body_bytes, identity
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (queue, message_id, reason, body_hash) DO NOTHING;
+ON CONFLICT (identity) DO NOTHING;
 
 -- name: list_dead_letters
 SELECT

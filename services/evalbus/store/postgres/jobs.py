@@ -1,28 +1,34 @@
 """The life of a job in Postgres: made once, found by name, ended once."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from evalbus.errors import Conflict, NotFound
 from evalbus.store.base import NewJob
 from evalbus.store.postgres import events
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.records import job_of, number_after, page_of
+from evalbus.store.postgres.records import id_in, job_of, number_after, page_of, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.jobs import Job, Why, WhyReason
 from evalbus_schemas.names import made_up_job_name
 from evalbus_schemas.queries import JobPage, ListJobs
 
+if TYPE_CHECKING:
+    import asyncpg
+
 SQL = load("jobs.sql")
 
+NAMES_TRIED_MAX = 20
+"""Two jobs of one benchmark and second may be given the same name; so many times in a row they are not."""
+
 SILENT_SECONDS = 30.0
-"""After this without a scored chunk or a heartbeat, probably nobody evaluates."""
+"""When of all chunks in flight none was sent and none gave a sign of life for so long, probably nobody evaluates."""
 
 ADVICE: dict[WhyReason, str] = {
-    "not_dispatched": "No producer has taken it up; is `evalbus serve producer` running?",
+    "not_dispatched": "No producer reads it or sends its chunks; is `evalbus serve producer` running?",
     "no_evaluator": "Chunks wait on the queue; is `evalbus serve evaluator` running?",
     "model_limited": "The model's limits hold it back; raise parallelism or wait.",
     "circuit_open": "The model's endpoint fails; look at it, the job goes on when it answers.",
@@ -43,38 +49,11 @@ class PostgresJobs:
         async with self._database.connection() as connection:
             await connection.execute(SQL.ensure_partition)
         async with self._database.transaction() as connection:
-            job_no = await self._insert(connection, job)
-            is_new = job_no is not None
-            if job_no is None:
-                job_no = await _made_by(
-                    connection, job.workspace, job.idempotency_key, job.content_hash
-                )
-                assert job_no is not None, "the insert met a job with this key"
-            else:
+            job_no, is_new = await _made_or_insert(connection, job)
+            if is_new:
                 await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
-                await connection.execute("SELECT pg_notify('evalbus_work', '')")
+                await connection.execute(SQL.notify_work)
             return await _job(connection, job_no), is_new
-
-    async def _insert(self, connection: Connection, job: NewJob) -> int | None:
-        name = job.name or made_up_job_name(job.benchmark.name, datetime.now(UTC))
-        if await connection.fetchval(SQL.result_has_name, job.workspace, name):
-            raise _name_taken(job.workspace, name, "result")
-        try:
-            job_no: int | None = await connection.fetchval(
-                SQL.create_job,
-                job.workspace,
-                name,
-                job.benchmark.name,
-                job.benchmark.model_dump_json(),
-                job.limits.model_dump_json(),
-                orjson.dumps(job.labels).decode(),
-                job.idempotency_key,
-                job.content_hash,
-                job.correlation_id,
-            )
-        except asyncpg.UniqueViolationError:
-            raise _name_taken(job.workspace, name, "job") from None
-        return job_no
 
     async def made_by(
         self, workspace: str, idempotency_key: str, content_hash: bytes
@@ -96,8 +75,8 @@ class PostgresJobs:
                 number_after(query.after),
                 query.limit + 1,
             )
-        kept, following = page_of(records, query.limit, "job_no")
-        return JobPage(jobs=tuple(map(job_of, kept)), next=following)
+        kept, following = page_of(records, query.limit, "job_no", job_of)
+        return JobPage(jobs=kept, next=following)
 
     async def cancel(self, workspace: str, name_or_id: str) -> Job:
         async with self._database.transaction() as connection:
@@ -105,7 +84,7 @@ class PostgresJobs:
             if await connection.fetchval(SQL.end_job, found["job_no"], "cancelled", None, None):
                 job = await _job(connection, found["job_no"])
                 await events.put(connection, "cancelled", events.event_of(job))
-                await connection.execute("SELECT pg_notify('evalbus_work', '')")
+                await connection.execute(SQL.notify_work)
                 return job
             return await _job(connection, found["job_no"])
 
@@ -133,10 +112,46 @@ class PostgresJobs:
         )
 
 
+async def _made_or_insert(connection: Connection, job: NewJob) -> tuple[int, bool]:
+    """The number of the job, and whether it is new. Raises Conflict."""
+    key = (job.workspace, job.idempotency_key, job.content_hash)
+    if (made := await _made_by(connection, *key)) is not None:
+        return made, False
+    name, taken_by = "", ""
+    for _ in range(1 if job.name else NAMES_TRIED_MAX):
+        name = job.name or made_up_job_name(job.benchmark.name, datetime.now(UTC))
+        if await connection.fetchval(SQL.result_has_name, job.workspace, name):
+            taken_by = "result"
+            continue
+        if (job_no := await _insert(connection, job, name)) is not None:
+            return job_no, True
+        # Either the very same command came a moment earlier, or another has the name.
+        if (made := await _made_by(connection, *key)) is not None:
+            return made, False
+        taken_by = "job"
+    raise _name_taken(job.workspace, name, taken_by)
+
+
+async def _insert(connection: Connection, job: NewJob, name: str) -> int | None:
+    job_no: int | None = await connection.fetchval(
+        SQL.create_job,
+        job.workspace,
+        name,
+        job.benchmark.name,
+        job.benchmark.model_dump_json(),
+        job.limits.model_dump_json(),
+        orjson.dumps(job.labels).decode(),
+        storable(job.idempotency_key),
+        job.content_hash,
+        None if job.correlation_id is None else storable(job.correlation_id),
+    )
+    return job_no
+
+
 async def _made_by(
     connection: Connection, workspace: str, idempotency_key: str, content_hash: bytes
 ) -> int | None:
-    record = await connection.fetchrow(SQL.same_command, workspace, idempotency_key)
+    record = await connection.fetchrow(SQL.same_command, workspace, storable(idempotency_key))
     if record is None:
         return None
     if record["content_hash"] != content_hash:
@@ -150,11 +165,10 @@ async def _made_by(
 
 async def fail(connection: Connection, job_no: int, *, code: str, message: str) -> None:
     """In the caller's transaction; nothing if the job has ended already."""
-    text = message.replace("\x00", "\ufffd")
-    if await connection.fetchval(SQL.end_job, job_no, "error", code, text):
+    if await connection.fetchval(SQL.end_job, job_no, "error", code, storable(message)):
         job = await _job(connection, job_no)
         await events.put(connection, "failed", events.event_of(job))
-        await connection.execute("SELECT pg_notify('evalbus_work', '')")
+        await connection.execute(SQL.notify_work)
 
 
 async def job_by_no(connection: Connection, job_no: int) -> Job:
@@ -169,7 +183,9 @@ async def _job(connection: Connection, job_no: int) -> Job:
 
 
 async def _find(connection: Connection, workspace: str, name_or_id: str) -> "asyncpg.Record":
-    record = await connection.fetchrow(SQL.find_job, workspace, name_or_id)
+    record = await connection.fetchrow(
+        SQL.find_job, workspace, storable(name_or_id), id_in(name_or_id)
+    )
     if record is None:
         raise NotFound(
             f"no job {name_or_id!r} in workspace {workspace!r}",
@@ -185,15 +201,12 @@ def _reason(job: Job, record: "asyncpg.Record") -> WhyReason:
         return "paused"
     if record["is_whole"]:
         return "finalizing"
-    if record["in_flight"] and not record["has_heartbeat"]:
-        if record["oldest_seconds"] > SILENT_SECONDS:
-            return "no_evaluator"
-        return "nothing"
-    if not record["is_claimed"] or (not record["is_read"] and not record["is_leased"]):
+    if record["in_flight"]:
+        return "no_evaluator" if record["silent_seconds"] > SILENT_SECONDS else "nothing"
+    if record["waiting"] or not record["is_leased"]:
+        # Every job with work gets a place in the window, so somebody would have sent a chunk.
         return "not_dispatched"
-    if not record["in_flight"] and not record["waiting"] and record["is_leased"]:
-        return "lease_held"
-    return "nothing"
+    return "lease_held"
 
 
 def _name_taken(workspace: str, name: str, by: str) -> Conflict:

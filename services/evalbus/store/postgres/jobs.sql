@@ -10,7 +10,7 @@ VALUES (
     gen_random_uuid(), $1, $2, $3, date_trunc('month', now())::date, $4, $5, $6::jsonb,
     $7, $8, $9, 'created'
 )
-ON CONFLICT (workspace, idempotency_key) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING job_no;
 
 -- name: add_dataset
@@ -30,9 +30,12 @@ SELECT EXISTS (SELECT 1 FROM result WHERE workspace = $1 AND name = $2);
 SELECT * FROM job_shown WHERE job_no = $1;
 
 -- name: find_job
+-- A name goes before an id that reads the same.
 SELECT *
 FROM job_shown
-WHERE workspace = $1 AND (name = $2 OR job_id::text = $2);
+WHERE workspace = $1 AND (name = $2 OR job_id = $3)
+ORDER BY name = $2 DESC
+LIMIT 1;
 
 -- name: list_jobs
 SELECT *
@@ -58,19 +61,20 @@ RETURNING job_no;
 -- name: job_no_by_id
 SELECT job_no FROM job WHERE job_id = $1;
 
+-- name: notify_work
+SELECT pg_notify('evalbus_work', '');
+
 -- name: why
 SELECT
-    j.status,
-    j.n_chunks IS NOT NULL AS is_read,
     j.n_chunks = j.chunks_done AS is_whole,
     j.lease_until > now() AS is_leased,
-    j.started_at IS NOT NULL AS is_claimed,
     count(c.*) FILTER (WHERE c.status = 'pending') AS waiting,
     count(c.*) FILTER (WHERE c.status = 'sent') AS in_flight,
-    min(c.sent_at) FILTER (WHERE c.status = 'sent') AS oldest_sent_at,
     extract(EPOCH FROM now() - min(c.sent_at) FILTER (WHERE c.status = 'sent'))::float8 AS oldest_seconds,
     (array_agg(c.chunk_no ORDER BY c.sent_at) FILTER (WHERE c.status = 'sent')) [1] AS oldest_chunk,
-    bool_or(c.heartbeat_at IS NOT NULL) FILTER (WHERE c.status = 'sent') AS has_heartbeat
+    extract(
+        EPOCH FROM now() - max(coalesce(c.heartbeat_at, c.sent_at)) FILTER (WHERE c.status = 'sent')
+    )::float8 AS silent_seconds
 FROM job AS j
 LEFT JOIN chunk AS c ON c.job_no = j.job_no AND c.status <> 'done'
 WHERE j.job_no = $1

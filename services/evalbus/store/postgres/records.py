@@ -1,10 +1,12 @@
-"""From database records to values: nothing else in the house sees a record."""
+"""From database records to values, and what both sides of that border must bear."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
+from pydantic import BaseModel
 
 from evalbus.errors import Invalid
 from evalbus_schemas.jobs import Job, JobError, JobStatus
@@ -13,7 +15,23 @@ from evalbus_schemas.names import reference
 if TYPE_CHECKING:
     Record = asyncpg.Record
 
+M = TypeVar("M", bound=BaseModel)
+
 NEWEST = 2**63 - 1
+PAGE_BYTES_MAX = 1024 * 1024
+
+
+def storable(text: str) -> str:
+    """Postgres takes neither NUL nor half a surrogate pair, and hostile text may carry them anywhere."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def id_in(text: str) -> UUID | None:
+    """For a thing that is asked for by its name or its id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def job_of(record: "Record") -> Job:
@@ -43,13 +61,29 @@ def number_after(cursor: str | None) -> int:
     if cursor is None:
         return NEWEST
     if not (cursor.isascii() and cursor.isdigit() and int(cursor) <= NEWEST):
-        raise Invalid(f"{cursor!r} is no cursor: give the `next` of the page before")
+        raise not_a_cursor(cursor)
     return int(cursor)
 
 
+def not_a_cursor(text: str) -> Invalid:
+    return Invalid(f"{text!r} is no cursor: give the `next` of the page before")
+
+
 def page_of(
-    records: "Sequence[Record]", limit: int, key: str
-) -> "tuple[Sequence[Record], str | None]":
-    """One more than the limit was asked for: is there a next page, and where does it begin?"""
-    kept = records[:limit]
-    return kept, str(kept[-1][key]) if len(records) > limit else None
+    records: "Sequence[Record]", limit: int, key: str, value: "Callable[[Record], M]"
+) -> tuple[tuple[M, ...], str | None]:
+    """What one page bears of the records, of which one more than the limit was asked for, and where the next begins."""
+    kept = fitting(map(value, records[:limit]))
+    return kept, str(records[len(kept) - 1][key]) if len(kept) < len(records) else None
+
+
+def fitting(values: Iterable[M]) -> tuple[M, ...]:
+    """As many of the first as a page's bytes bear, and at least one."""
+    kept: list[M] = []
+    size = 0
+    for value in values:
+        size += len(value.model_dump_json().encode())
+        if kept and size > PAGE_BYTES_MAX:
+            break
+        kept.append(value)
+    return tuple(kept)

@@ -9,11 +9,18 @@ from datetime import date
 import asyncpg
 import orjson
 
-from evalbus.errors import Invalid, NotFound
+from evalbus.errors import NotFound
 from evalbus.store.base import ScoreColumn, ScoresOf
 from evalbus.store.postgres import events, jobs
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.records import number_after, page_of
+from evalbus.store.postgres.records import (
+    PAGE_BYTES_MAX,
+    fitting,
+    id_in,
+    not_a_cursor,
+    number_after,
+    storable,
+)
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
@@ -32,8 +39,6 @@ from evalbus_schemas.scores import MetricResult, ScoreStatistics
 SQL = load("results.sql")
 
 SLAB_ROWS = 20_000
-PAGE_BYTES_MAX = 1024 * 1024
-FETCH_ROWS = 100
 
 SCORE_COLUMNS = (
     "result_no",
@@ -120,7 +125,7 @@ class PostgresResults:
 
     async def result(self, workspace: str, name: str) -> Result:
         async with self._database.connection() as connection:
-            record = await connection.fetchrow(SQL.find_result, workspace, name)
+            record = await connection.fetchrow(SQL.find_result, workspace, storable(name))
             if record is None:
                 raise NotFound(
                     f"no result {name!r} in workspace {workspace!r}",
@@ -138,23 +143,23 @@ class PostgresResults:
                 number_after(query.after),
                 query.limit + 1,
             )
-            kept, following = page_of(records, query.limit, "result_no")
-            results = await _with_scores(connection, kept)
-        return ResultPage(results=tuple(results), next=following)
+            results = fitting(await _with_scores(connection, records[: query.limit]))
+        is_last = len(results) == len(records)
+        following = None if is_last else str(records[len(results) - 1]["result_no"])
+        return ResultPage(results=results, next=following)
 
     async def rows(self, query: ListRows) -> RowPage:
-        async with self._database.transaction() as connection:
-            job = await connection.fetchrow(SQL.find_rows_of, query.workspace, query.job)
+        async with self._database.connection() as connection:
+            job = await connection.fetchrow(
+                SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
+            )
             if job is None:
                 raise NotFound(
                     f"no job {query.job!r} in workspace {query.workspace!r}",
                     {"wanted": "a job", "found": query.job},
                 )
             benchmark = Benchmark.model_validate_json(job["spec"])
-            names = self._scores_of(benchmark)
-            page: list[Row] = []
-            size, following, last = 0, None, ""
-            async for record in connection.cursor(
+            records = await connection.fetch(
                 SQL.rows,
                 job["job_no"],
                 job["month"],
@@ -163,15 +168,18 @@ class PostgresResults:
                 _index("model", query.model, [m.name for m in benchmark.models]),
                 query.failed_only,
                 query.limit + 1,
-                prefetch=FETCH_ROWS,
-            ):
-                size += len(record["item"]) + len(record["sample"])
-                if len(page) == query.limit or (page and size > PAGE_BYTES_MAX):
-                    following = last
-                    break
-                page.append(_row(record, job["workspace"], benchmark, names))
-                last = "{dataset_no}.{model_no}.{row_index}.{repeat}".format_map(record)
-        return RowPage(rows=tuple(page), next=following, partial=job["status"] != "completed")
+                PAGE_BYTES_MAX,
+            )
+        names = self._scores_of(benchmark)
+        rows = fitting(
+            _row(record, job["workspace"], benchmark, names) for record in records[: query.limit]
+        )
+        is_last = not records or len(rows) == records[0]["n_found"]
+        return RowPage(
+            rows=rows,
+            next=None if is_last else _cursor(records[len(rows) - 1]),
+            partial=job["status"] != "completed",
+        )
 
 
 def _too_many_failed(job: Job, benchmark: Benchmark) -> str | None:
@@ -266,15 +274,19 @@ def _result(record: "asyncpg.Record", lines: "Sequence[asyncpg.Record]") -> Resu
     )
 
 
+def _cursor(record: "asyncpg.Record") -> str:
+    return "{dataset_no}.{model_no}.{row_index}.{repeat}".format_map(record)
+
+
 def _position(cursor: str | None) -> tuple[int, int, int, int]:
     if cursor is None:
         return (-1, -1, -1, -1)
     parts = cursor.split(".")
     if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise Invalid(f"{cursor!r} is no cursor: give the `next` of the page before")
+        raise not_a_cursor(cursor)
     dataset_no, model_no, row_index, repeat = (int(part) for part in parts)
     if max(dataset_no, model_no, repeat) > 32767 or row_index >= 2**63:
-        raise Invalid(f"{cursor!r} is no cursor: give the `next` of the page before")
+        raise not_a_cursor(cursor)
     return (dataset_no, model_no, row_index, repeat)
 
 

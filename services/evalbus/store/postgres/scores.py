@@ -96,6 +96,16 @@ def _check(chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts) -> None:
         raise Malformed("misfit", f"not every column and sample has {chunk.n_rows} rows")
     if any(error.row >= chunk.n_rows for error in chunk.errors):
         raise Malformed("misfit", f"an error names a row beyond {chunk.n_rows}")
+    for row, sample in enumerate(samples):
+        if not _is_object(sample):
+            raise Malformed("misfit", f"the sample of row {row} is no JSON object")
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 async def _keep(
@@ -117,7 +127,6 @@ async def _keep(
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
     if count is None:
         raise _HasEnded
-    await connection.execute(SQL.notify, count["is_last"])
     return Kept(
         is_new=True,
         is_last=count["is_last"],

@@ -16,12 +16,13 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE job_no = $1 AND chunk_no = $2);
 UPDATE job
 SET chunks_done = chunks_done + 1, rows_done = rows_done + $2, rows_failed = rows_failed + $3
 WHERE job_no = $1 AND status = 'active'
-RETURNING coalesce(chunks_done = n_chunks, false) AS is_last, rows_done, rows_failed, rows_total;
-
--- name: notify
-SELECT
-    pg_notify('evalbus_work', ''),
-    CASE WHEN $1::boolean THEN pg_notify('evalbus_final', '') END;
+RETURNING
+    coalesce(chunks_done = n_chunks, false) AS is_last,
+    rows_done,
+    rows_failed,
+    rows_total,
+    pg_notify('evalbus_work', '') AS told,
+    CASE WHEN chunks_done = n_chunks THEN pg_notify('evalbus_final', '') END AS told_last;
 
 -- name: progress
 UPDATE chunk

@@ -8,7 +8,7 @@ FROM (
     JOIN job AS j ON j.job_no = c.job_no AND j.status = 'active'
     WHERE c.status = 'sent'
         AND coalesce(c.heartbeat_at, c.sent_at)
-        < now() - make_interval(secs => least($1 * power(2, c.sends - 1), greatest($1, 3600)))
+        < now() - make_interval(secs => least($1 * power(2, least(c.sends - 1, 20)), greatest($1, 3600)))
     ORDER BY c.job_no, c.chunk_no
     FOR UPDATE OF c SKIP LOCKED
 ) AS late
