@@ -47,6 +47,8 @@ def steps_of(node: nodes.Node) -> tuple[Step, ...] | None:
             step: object = attribute
         case nodes.Getitem(node=inner, arg=nodes.Const(value=step)):
             pass
+        case nodes.Getitem(node=inner, arg=nodes.Neg(node=nodes.Const(value=int(from_end)))):
+            step = -from_end
         case _:
             return None
     before = steps_of(inner)
