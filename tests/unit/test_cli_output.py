@@ -130,10 +130,15 @@ def test_the_result_table_counts_rows_without_a_value_apart_from_failed_ones() -
     assert table.rows[0][-3:] == (2, 1, 2)
 
 
-def test_a_score_with_a_name_of_its_own_is_shown_with_its_metric() -> None:
-    table = scores_table([a_metric_result(name="precision")], workspace="default")
+def test_the_scores_of_a_metric_are_named_when_it_has_several() -> None:
+    one = a_metric_result(name="precision")
+    two = one.model_copy(update={"scores": one.scores + a_metric_result(name="recall").scores})
 
-    assert table.rows[0][1] == "exact-match:precision"
+    assert [row[1] for row in scores_table([one], workspace="default").rows] == ["exact-match"]
+    assert [row[1] for row in scores_table([two], workspace="default").rows] == [
+        "exact-match:precision",
+        "exact-match:recall",
+    ]
 
 
 def test_rows_are_shown_with_their_fields_scores_and_reasons() -> None:

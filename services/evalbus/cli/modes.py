@@ -22,7 +22,15 @@ def client_settings() -> Settings:
             "EVALBUS_DATABASE_URL is set and EVALBUS_AMQP_URL is not: set the latter to ask running services,"
             " or neither to run everything in this process"
         )
+    _log_only_warnings(settings)
     return settings
+
+
+def _log_only_warnings(settings: Settings) -> None:
+    """Unless EVALBUS_LOG_LEVEL says otherwise: a person waits for data, and services may run in this process."""
+    from evalbus import logs  # structlog takes time to load
+
+    logs.configure(settings, level="warning")
 
 
 def server_settings(purpose: str, *, needs_database: bool = True) -> Settings:

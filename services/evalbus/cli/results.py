@@ -169,16 +169,13 @@ def rows_table(found: list[Row]) -> Table:
             for score in each
         )
     )
-    columns = ("dataset", "model", "row", *fields, "output", *(_score_column(*s) for s in scores))
+    several = {metric for metric, _ in scores if sum(metric == other for other, _ in scores) > 1}
+    named = [_name(m) if m not in several else f"{_name(m)}:{score}" for m, score in scores]
+    columns = ("dataset", "model", "row", *fields, "output", *named)
     return Table(
         columns=(*columns, "failed", "why"),
         rows=[_row_line(row, fields, scores) for row in found],
     )
-
-
-def _score_column(metric: str, score: str) -> str:
-    short = metric.partition("/")[2]
-    return short if short == score else f"{short}:{score}"
 
 
 def _row_line(row: Row, fields: list[str], scores: list[tuple[str, str]]) -> tuple[Cell, ...]:

@@ -56,9 +56,6 @@ def run(
         raise typer.BadParameter(
             "--detach needs running services (EVALBUS_AMQP_URL): without them this process does the work"
         )
-    from evalbus import logs  # structlog takes time to load
-
-    logs.configure(settings, level="warning")
     started: list[Job] = []
 
     async def work() -> Job:

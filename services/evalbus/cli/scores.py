@@ -44,7 +44,7 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
     for result in results:
         for score in result.scores:
             metric = _short(result.metric, workspace)
-            if score.name != metric:
+            if len(result.scores) > 1:
                 metric = f"{metric}:{score.name}"
             dataset = [_short(result.dataset, workspace)] if several else []
             missing = [score.nan_count - score.n_failed] if unscored else []
