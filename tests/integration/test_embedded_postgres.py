@@ -15,6 +15,7 @@ import pytest
 
 from evalbus.errors import FolderInUse, Unavailable, WrongSettings
 from evalbus.store.embedded import EmbeddedPostgres, connect_running
+from evalbus.store.embedded.binaries import Binaries, find_binaries
 from evalbus.store.embedded.identity import identity_for
 from tests.servers.deadline import wait_until
 from tests.servers.postgres import available_postgres
@@ -73,6 +74,17 @@ def an_owner(
 def a_bystander() -> subprocess.Popen[bytes]:
     """A process that has nothing to do with Postgres."""
     return subprocess.Popen(["sleep", "60"])
+
+
+def copy_of_the_programs(folder: Path) -> Binaries:
+    """Postgres in a folder of root's own, as in an environment below /root."""
+    found = find_binaries()
+    package = found.folder.parents[1]
+    shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("include"))
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(libraries, folder / libraries.name)
+    copied = folder / package.name / found.folder.relative_to(package)
+    return Binaries(folder=copied, major=found.major)
 
 
 def users_of_the_machine() -> str:
@@ -314,19 +326,35 @@ async def test_ctrl_c_is_for_the_owner_and_not_for_its_server(tmp_path: Path) ->
 async def test_root_needs_no_new_user_and_no_open_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: tuple[str, ...]
 ) -> None:
-    _only(tools, tmp_path / "bin", monkeypatch)
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
+    programs = copy_of_the_programs(private)
     users = users_of_the_machine()
+    _only(tools, tmp_path / "bin", monkeypatch)
 
-    async with EmbeddedPostgres(private / "data") as server:
+    async with EmbeddedPostgres(private / "data", binaries=programs) as server:
         await write_a_row(server.dsn)
-    async with EmbeddedPostgres(private / "data") as server:
+    async with EmbeddedPostgres(private / "data", binaries=programs) as server:
         found = await read_the_row(server.dsn)
 
     assert found == 42
     assert private.stat().st_mode & 0o777 == 0o700
     assert users_of_the_machine() == users
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has somebody else to be")
+@pytest.mark.parametrize("tools", [("unshare", "setpriv"), ("setpriv",)], ids=["namespace", "user"])
+async def test_a_killed_root_takes_its_server_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: tuple[str, ...]
+) -> None:
+    _only(tools, tmp_path / "bin", monkeypatch)
+    owner, server_pid, _ = an_owner(tmp_path / "data")
+
+    close(owner)
+
+    wait_until(
+        lambda: not is_alive(server_pid), timeout_seconds=20, otherwise=lambda: "it still runs"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has somebody else to be")

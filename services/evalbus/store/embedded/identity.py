@@ -52,7 +52,9 @@ def identity_for(data: Path) -> Identity:
         f"--reuid={nobody.pw_uid}",
         f"--regid={nobody.pw_gid}",
         "--clear-groups",
-        # To reach programs and data below a folder that only root may enter.
+        # To reach programs and data below a folder that only root may enter; access(2), which initdb asks, forgets
+        # what a user who is not root may do, unless it is told not to.
+        "--securebits=+no_setuid_fixup",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
     )
