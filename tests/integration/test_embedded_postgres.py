@@ -438,5 +438,9 @@ def _ordinary(folder: Path) -> tuple[str, ...]:
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     # It must reach the folder and this Python, both of which may lie below folders that are root's alone.
-    reach = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    reach = (
+        "--securebits=+no_setuid_fixup",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+    )
     return ("setpriv", f"--reuid={nobody.pw_uid}", "--clear-groups", *reach)
