@@ -1,0 +1,197 @@
+"""What every metric promises; a new one adds its row to CASES."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from evalbus.errors import Invalid
+from evalbus.metrics import METRICS, Batch, Metric, build_metric
+from evalbus.templates import RowsFailed, fields_used
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.chunks import RowLimits
+from tests.scoring import REFERENCE, a_plugin
+
+OUTPUT = "{{ sample.output_text }}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A metric with parameters that need `item.reference`, and (reference, answer) pairs with their scores."""
+
+    type: str
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    scored: tuple[tuple[object, str, tuple[float, ...]], ...]
+    unscored: tuple[tuple[object, str, str], ...]
+    """Pairs that cannot be scored, with the reason."""
+
+
+CASES = [
+    Case(
+        type="exact-match",
+        parameters={"reference": REFERENCE},
+        scored=(("Paris", "paris!", (1.0,)), ("Paris", "Rome", (0.0,)), (4, "4", (1.0,))),
+        unscored=((None, "Paris", "no_reference"),),
+    ),
+    Case(
+        type="f1",
+        parameters={"reference": REFERENCE},
+        scored=(
+            ("the big apple", "Big apple", (1.0,)),
+            ("a b c d", "b x", (0.4,)),
+            ("x", "y", (0.0,)),
+        ),
+        unscored=((None, "Paris", "no_reference"),),
+    ),
+    Case(
+        type="number-check",
+        parameters={"operation": "==", "left_template": OUTPUT, "right_template": REFERENCE},
+        scored=((1000, "it is 1,000", (1.0,)), ("$5", "6", (0.0,))),
+        unscored=((None, "5", "unparsable"), (5, "five", "unparsable")),
+    ),
+    Case(
+        type="string-check",
+        parameters={"operation": "contains", "left_template": OUTPUT, "right_template": REFERENCE},
+        scored=(("Paris", "Paris, I think", (1.0,)), ("Paris", "paris", (0.0,))),
+        unscored=((None, "Paris", "no_reference"),),
+    ),
+]
+
+every_metric = pytest.mark.parametrize("case", CASES, ids=lambda case: case.type)
+
+
+def built(case: Case, **changes: Any) -> Metric:
+    return build_metric(a_plugin(case.type, **case.parameters | changes), RowLimits())
+
+
+def a_batch(*pairs: tuple[object, str]) -> Batch:
+    items: list[JsonObject] = [{"reference": reference} for reference, _ in pairs]  # type: ignore[dict-item]  # the cases are JSON
+    samples: list[JsonObject] = [{"output_text": answer} for _, answer in pairs]
+    return Batch(items, samples)
+
+
+def test_every_metric_there_is_has_a_case() -> None:
+    assert {case.type for case in CASES} == set(METRICS.builtin)
+
+
+@every_metric
+def test_rows_score_as_declared(case: Case) -> None:
+    # given
+    metric = built(case)
+    batch = a_batch(*((reference, answer) for reference, answer, _ in case.scored))
+
+    # when
+    columns = metric.score(batch)
+
+    # then
+    assert len(columns.values) == len(metric.scores)
+    assert not columns.notes
+    for place, (_, _, wanted) in enumerate(case.scored):
+        found = [column[place] for column in columns.values]
+        assert found == pytest.approx(wanted)
+        for value, score in zip(found, metric.scores, strict=True):
+            assert score.minimum is None or value >= score.minimum
+            assert score.maximum is None or value <= score.maximum
+
+
+@every_metric
+def test_a_row_that_cannot_be_scored_is_nan_with_a_reason(case: Case) -> None:
+    # given
+    metric = built(case)
+    batch = a_batch(*((reference, answer) for reference, answer, _ in case.unscored))
+
+    # when
+    columns = metric.score(batch)
+
+    # then
+    assert all(math.isnan(value) for column in columns.values for value in column)
+    for place, (_, _, reason) in enumerate(case.unscored):
+        assert columns.notes[place].code == reason
+        assert columns.notes[place].message
+
+
+@every_metric
+def test_a_row_scores_the_same_alone_and_in_company(case: Case) -> None:
+    # given
+    metric = built(case)
+    pairs = [(reference, answer) for reference, answer, _ in (*case.scored, *case.unscored)]
+
+    # when
+    together = metric.score(a_batch(*pairs))
+    alone = [metric.score(a_batch(pair)) for pair in pairs]
+
+    # then
+    for column, values in enumerate(together.values):
+        for place, single in enumerate(alone):
+            assert values[place] == pytest.approx(single.values[column][0], abs=0, nan_ok=True)
+            assert together.notes.get(place) == single.notes.get(0)
+
+
+@every_metric
+def test_rows_without_a_field_are_named_so_that_the_others_can_be_scored(case: Case) -> None:
+    # given
+    metric = built(case)
+    item: JsonObject = {"reference": "1"}
+    batch = Batch([item, {}, item], [{"output_text": "1"}] * 3)
+
+    # when
+    with pytest.raises(RowsFailed) as raised:
+        metric.score(batch)
+
+    # then
+    assert set(raised.value.errors) == {1}
+    assert "'reference'" in raised.value.errors[1].message
+
+
+@every_metric
+def test_no_rows_give_empty_columns(case: Case) -> None:
+    # given
+    metric = built(case)
+
+    # when
+    columns = metric.score(Batch([], []))
+
+    # then
+    assert [list(column) for column in columns.values] == [[] for _ in metric.scores]
+
+
+@every_metric
+def test_its_templates_are_known_by_the_parameter_that_holds_them(case: Case) -> None:
+    # given
+    metric = built(case)
+
+    # when
+    templates = metric.templates()
+
+    # then
+    assert set(templates) <= set(type(metric).Parameters.model_fields)
+    used = {path for template in templates.values() for path in fields_used(template.text)}
+    assert ("reference",) in used
+
+
+@every_metric
+def test_a_parameter_that_it_does_not_know_is_refused(case: Case) -> None:
+    with pytest.raises(Invalid, match="unknown parameter 'surprise'"):
+        built(case, surprise=1)
+
+
+@every_metric
+def test_a_broken_template_is_refused_when_it_is_built(case: Case) -> None:
+    name = next(iter(built(case).templates()))
+
+    with pytest.raises(Invalid, match=f"metric '{case.type}': not a template"):
+        built(case, **{name: "{{ item."})
+
+
+@every_metric
+def test_its_parameters_have_a_schema_and_its_scores_names(case: Case) -> None:
+    # given
+    metric = built(case)
+
+    # when
+    schema = type(metric).Parameters.model_json_schema()
+
+    # then
+    assert schema["additionalProperties"] is False
+    assert len({score.name for score in metric.scores}) == len(metric.scores) > 0
