@@ -1,8 +1,10 @@
-"""Between the socket and the library: a stranger's header must not end the connection of everybody else.
+"""Between the socket and the library: what it must not choke on, and what it does not pass on.
+
+A stranger's header must not end the connection of everybody else.
 
 The library decodes headers while it reads the connection, and what it cannot decode (a table nested some hundred
 times, a time in the year 300,000, a message id that is no UTF-8) ends the connection. The message would come again,
-and end the next one.
+and end the next one. And when the broker refuses a connection after the login, it says why, and the library does not.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ import aio_pika
 import pamqp.frame
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp import constants
-from pamqp.commands import Basic
+from pamqp.commands import Basic, Connection
 from pamqp.common import FieldTable, FieldValue
 from pamqp.header import ContentHeader
 from yarl import URL
@@ -26,18 +28,29 @@ DEPTH_MAX = 16
 class GuardedConnection(aio_pika.Connection):
     """A plain connection that every message header passes through `readable` on."""
 
-    def __init__(self, url: URL, *args: Any, **kwargs: Any) -> None:
-        super().__init__(url, *args, **kwargs)
-        self.kwargs["transport_factory"] = _GuardedTransport()
+    def __init__(self, url: URL, *, client_properties: FieldTable) -> None:
+        super().__init__(url, client_properties=client_properties)
+        self._transport_factory = _GuardedTransport()
+        self.kwargs["transport_factory"] = self._transport_factory
+
+    @property
+    def last_words(self) -> str:
+        """Why the broker closed the connection, as it said it."""
+        reader = self._transport_factory.reader
+        return reader.last_words if reader is not None else ""
 
 
 class _GuardedTransport(TransportFactory):
+    def __init__(self) -> None:
+        self.reader: _GuardedReader | None = None
+
     async def create(
         self, url: URL, **kwargs: Any
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, writer = await plain.create(url, **kwargs)
-        return _GuardedReader(reader), writer
+        self.reader = _GuardedReader(reader)
+        return self.reader, writer
 
 
 class _GuardedReader(asyncio.StreamReader):
@@ -45,6 +58,7 @@ class _GuardedReader(asyncio.StreamReader):
 
     def __init__(self, source: asyncio.StreamReader) -> None:
         super().__init__()
+        self.last_words = ""
         self._source = source
         self._held = b""
         self._is_within = False
@@ -66,12 +80,20 @@ class _GuardedReader(asyncio.StreamReader):
 
     async def _begin_frame(self) -> None:
         head = await self._source.readexactly(constants.FRAME_HEADER_SIZE)
-        if head[0] == constants.FRAME_HEADER:
-            size = int.from_bytes(head[3:7], "big")
-            self._held = readable(head, await self._source.readexactly(size + 1))
-        else:
+        if head[0] not in (constants.FRAME_METHOD, constants.FRAME_HEADER):
             self._held = head
             self._is_within = True
+            return
+        payload = await self._source.readexactly(int.from_bytes(head[3:7], "big") + 1)
+        if head[0] == constants.FRAME_HEADER:
+            self._held = readable(head, payload)
+            return
+        if payload.startswith(_CONNECTION_CLOSE):
+            self.last_words = payload[7 : 7 + payload[6]].decode(errors="replace")
+        self._held = head + payload
+
+
+_CONNECTION_CLOSE: Final = Connection.Close.index.to_bytes(4, "big")
 
 
 def readable(head: bytes, payload: bytes) -> bytes:

@@ -3,15 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelInvalidStateError,
-    ConnectionNotAllowed,
-    InvalidFrameError,
     ProbableAuthenticationError,
 )
 from yarl import URL
@@ -50,6 +48,7 @@ class Link:
         self._prepare = prepare
         self._heartbeat_seconds = heartbeat_seconds
         self._connection: AbstractConnection | None = None
+        self._latest: AbstractConnection | None = None
         self._is_up = asyncio.Event()
         self._is_lost = asyncio.Event()
         self._tasks = Tasks()
@@ -123,33 +122,39 @@ class Link:
             self.detail = str(error)
             log.error("bus.refused", connection=self._name, detail=self.detail)
             return False
+        except Exception as error:
+            # A bug in what is to be done on each connection must not leave us without one for ever.
+            self.detail = in_words(error)
+            log.error("bus.not_prepared", connection=self._name, exc_info=error)
+            return False
 
     async def _try_once(self, *, deadline: float) -> bool:
         """Whether it is up now; why not stands in `detail`."""
-        connection: AbstractConnection | None = None
+        connection = GuardedConnection(
+            self._url.update_query(heartbeat=self._heartbeat_seconds),
+            client_properties={"connection_name": self._name},
+        )
+        connection.close_callbacks.add(partial(self._on_close, connection))
+        self._latest = connection
         self._is_lost.clear()
         before = cancellations()
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await self._connect()
-                connection.close_callbacks.add(self._on_close)
+                await connection.connect(timeout=ATTEMPT_SECONDS_MAX)
                 await self._prepare(connection)
         except asyncio.CancelledError:
-            if connection is not None:
-                await close_quietly(connection)
+            await close_quietly(connection)
             if cancellations() > before:
                 raise
             self.detail = "the connection was lost while it was made ready"
             return False
         except (*CONNECTION_ERRORS, Unavailable) as error:
-            if connection is not None:
-                await close_quietly(connection)
-            self._raise_if_hopeless(error)
-            self.detail = in_words(error)
+            await close_quietly(connection)
+            self._raise_if_hopeless(error, connection.last_words)
+            self.detail = connection.last_words or in_words(error)
             return False
         except BaseException:
-            if connection is not None:
-                await close_quietly(connection)
+            await close_quietly(connection)
             raise
         self._connection = connection
         self._backoff.reset()
@@ -159,30 +164,27 @@ class Link:
             log.info("bus.connected", connection=self._name, place=self.place)
         return True
 
-    async def _connect(self) -> AbstractConnection:
-        return await aio_pika.connect(
-            self._url,
-            timeout=ATTEMPT_SECONDS_MAX,
-            heartbeat=self._heartbeat_seconds,
-            client_properties={"connection_name": self._name},
-            connection_class=GuardedConnection,
-        )
-
-    def _on_close(self, _: AbstractConnection | None, error: BaseException | None) -> None:
+    def _on_close(
+        self, closed: AbstractConnection, _: AbstractConnection | None, error: BaseException | None
+    ) -> None:
+        # An earlier one may take its time to close; that says nothing about this one.
+        if closed is not self._latest:
+            return
         self.detail = in_words(error) if error else "the connection was closed"
         self._is_up.clear()
         self._is_lost.set()
 
-    def _raise_if_hopeless(self, error: BaseException) -> None:
+    def _raise_if_hopeless(self, error: BaseException, last_words: str) -> None:
         match error:
             case AuthenticationError() | ProbableAuthenticationError():
                 raise WrongSettings(
                     f"RabbitMQ at {self.place} refuses user {self._url.user!r} and its password"
                 ) from None
-            case ConnectionNotAllowed() | InvalidFrameError() if "NOT_ALLOWED" in str(error):
+            case AMQPError() if last_words.startswith("NOT_ALLOWED"):
                 raise WrongSettings(
                     f"RabbitMQ at {self.place} has no virtual host"
-                    f" {self._url.path.removeprefix('/') or '/'!r} for user {self._url.user!r}"
+                    f" {self._url.path.removeprefix('/') or '/'!r}"
+                    f" for user {self._url.user!r}: {last_words}"
                 ) from None
             case _:
                 return

@@ -104,7 +104,7 @@ def _table(delivered: DeliveredMessage) -> Headers:
 
 # The broker's own notes about delays and deliveries mean nothing any more once a message is sent anew.
 _NOT_KEPT = (*cloudevents.ACCEPTED_PREFIXES, "x-")
-_READ_ELSEWHERE = frozenset({headers.ATTEMPT, TRACEPARENT})
+_READ_ELSEWHERE = frozenset({headers.ATTEMPT, TRACEPARENT, UNREADABLE})
 
 
 def _others(table: Headers) -> dict[str, str]:
