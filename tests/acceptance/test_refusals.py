@@ -156,14 +156,14 @@ def test_a_line_that_cannot_be_read_ends_the_job_and_keeps_what_was_scored(
 ) -> None:
     source = services.folder / "broken.jsonl"
     row = json.dumps({"output": "a", "reference": "a"}) + "\n"
-    source.write_text(row * 30_000 + "{broken\n" + row, "utf-8")
+    source.write_text(row * 100_000 + "{broken\n" + row, "utf-8")
     file = write_benchmark(services.folder, source)
 
     services.run("run", str(file), "--name", "broken", code=1)
 
-    job = services.ask("jobs", "get", "broken")
+    job = services.ask("jobs", "get", "broken")["job"]
     assert job["status"] == "error"
-    assert "broken.jsonl:30001" in job["error"]["message"]
+    assert "broken.jsonl:100001" in job["error"]["message"]
     assert job["rows"] > 0
 
 

@@ -129,6 +129,7 @@ class PostgresDispatch:
 
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
         async with self._database.transaction() as connection:
+            await connection.execute(SQL.join_by_hash)
             await connection.execute(SQL.number_equal_rows, lease.job_no, dataset_no, lease.month)
             await connection.execute(SQL.dataset_is_read, lease.job_no, dataset_no)
             # Last in the transaction: who is no holder any more writes nothing.

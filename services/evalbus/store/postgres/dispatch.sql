@@ -53,16 +53,28 @@ UPDATE job_dataset
 SET position = $3, n_rows = $4
 WHERE job_no = $1 AND dataset_no = $2;
 
+-- name: join_by_hash
+-- Of a job that was stored just now the planner knows nothing, takes its rows for one, and would loop over all pairs.
+SET LOCAL enable_nestloop = off;
+
 -- name: number_equal_rows
 -- Rows with the same id: the first keeps it, the others get their ordinal.
+WITH doubled AS MATERIALIZED (
+    SELECT row_id
+    FROM item
+    WHERE job_no = $1 AND dataset_no = $2 AND month = $3
+    GROUP BY row_id
+    HAVING count(*) > 1
+)
 UPDATE item
 SET row_id = item.row_id || '-' || d.ordinal
 FROM (
     SELECT
-        row_index,
-        row_number() OVER (PARTITION BY row_id ORDER BY row_index) AS ordinal
-    FROM item
-    WHERE job_no = $1 AND dataset_no = $2 AND month = $3
+        i.row_index,
+        row_number() OVER (PARTITION BY i.row_id ORDER BY i.row_index) AS ordinal
+    FROM item AS i
+    JOIN doubled ON doubled.row_id = i.row_id
+    WHERE i.job_no = $1 AND i.dataset_no = $2 AND i.month = $3
 ) AS d
 WHERE d.ordinal > 1
     AND item.job_no = $1 AND item.dataset_no = $2 AND item.month = $3
