@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 import typer
 
+from evalbus.cli.estimate import rows_expected
 from evalbus.cli.exits import Exit, exit_of_error, exit_of_job
 from evalbus.cli.output import Style, Table, as_markdown, chosen, printable, write_table
 from evalbus.cli.progress import LINE_SECONDS, Pace
 from evalbus.cli.results import rows_table
 from evalbus.cli.scores import epilogue, scores_table
+from evalbus.client.benchmark_file import with_absolute_sources
 from evalbus.errors import (
     Conflict,
     EvalbusError,
@@ -21,9 +24,11 @@ from evalbus.errors import (
     Unavailable,
     WrongSettings,
 )
+from evalbus_schemas.benchmark import Params
 from evalbus_schemas.jobs import JobError, JobStatus
 from evalbus_schemas.queries import NamedScore
 from tests.answers import a_job, a_metric_result, a_row
+from tests.builders import a_benchmark
 
 Captured = pytest.CaptureFixture[str]
 
@@ -174,9 +179,23 @@ def test_progress_without_a_terminal_is_a_line_now_and_then() -> None:
     later = pace.line(a_job(rows=1000, rows_total=3000, failed_rows=2), now=LINE_SECONDS)
     at_the_end = pace.line(a_job(status=JobStatus.COMPLETED), now=LINE_SECONDS * 3)
 
+    unread = Pace(expected=500)
+    unread.line(a_job(), now=0.0)
+
     assert at_first is None
     assert too_early is None
     assert later == (
         "job capitals-1 active: 1000 of 3000 rows, 2 failed, 100 rows/s, about 20 s left"
     )
     assert at_the_end is None
+    assert "100 of 500 rows" in (unread.line(a_job(rows=100), now=LINE_SECONDS) or "")
+
+
+def test_the_rows_of_a_benchmark_are_estimated_from_its_files(tmp_path: Path) -> None:
+    (tmp_path / "capitals.jsonl").write_text("{}\n" * 9 + "{}")
+    benchmark = with_absolute_sources(a_benchmark(models=("a", "b")), tmp_path)
+    limited = benchmark.model_copy(update={"params": Params(limit_samples=4)})
+
+    assert rows_expected(benchmark) == 20
+    assert rows_expected(limited) == 8
+    assert rows_expected(with_absolute_sources(a_benchmark(), tmp_path / "elsewhere")) is None

@@ -24,14 +24,17 @@ POLL_SECONDS = 2.0
 BAR_SECONDS = 0.25
 
 
-async def follow(client: AsyncClient, job: Job) -> Job:
-    """Show the job's progress on standard error until it has ended; the job as it ended."""
+async def follow(client: AsyncClient, job: Job, *, expected: int | None = None) -> Job:
+    """Show the job's progress on standard error until it has ended; the job as it ended.
+
+    `expected` stands in for the number of rows as long as the job's datasets are not read to the end.
+    """
     if sys.stderr.isatty():
-        return await _bar(client, job)
-    return await _lines(client, job)
+        return await _bar(client, job, expected)
+    return await _lines(client, job, expected)
 
 
-async def _bar(client: AsyncClient, job: Job) -> Job:
+async def _bar(client: AsyncClient, job: Job, expected: int | None) -> Job:
     with Progress(
         TextColumn("{task.fields[status]}"),
         BarColumn(),
@@ -41,24 +44,25 @@ async def _bar(client: AsyncClient, job: Job) -> Job:
         console=Console(stderr=True),
         transient=True,
     ) as progress:
-        bar = progress.add_task("", total=job.rows_total, status=job.status.value)
+        total = job.rows_total or expected
+        bar = progress.add_task("", total=total, status=job.status.value)
         # The bar may begin in the middle of a job: rows scored earlier say nothing about the speed of now.
         progress.update(bar, completed=job.rows)
-        progress.reset(bar, completed=job.rows, total=job.rows_total, status=job.status.value)
+        progress.reset(bar, completed=job.rows, total=total, status=job.status.value)
         async for current in client.jobs.watch(job.name, every_seconds=BAR_SECONDS):
             failed = f" ({current.failed_rows} failed)" if current.failed_rows else ""
             progress.update(
                 bar,
                 completed=current.rows,
-                total=current.rows_total,
+                total=current.rows_total or expected,
                 status=f"{current.name} {current.status.value}{failed}",
             )
             job = current
     return job
 
 
-async def _lines(client: AsyncClient, job: Job) -> Job:
-    pace = Pace()
+async def _lines(client: AsyncClient, job: Job, expected: int | None) -> Job:
+    pace = Pace(expected)
     async for current in client.jobs.watch(job.name, every_seconds=POLL_SECONDS):
         line = pace.line(current, time.monotonic())
         if line is not None:
@@ -70,7 +74,8 @@ async def _lines(client: AsyncClient, job: Job) -> Job:
 class Pace:
     """Remembers when it last spoke, and how far the job was then."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int | None = None) -> None:
+        self._expected = expected
         self._spoke_at: float | None = None
         self._rows = 0
 
@@ -86,11 +91,12 @@ class Pace:
             return None
         speed = (job.rows - self._rows) / seconds
         self._spoke_at, self._rows = now, job.rows
-        of = "" if job.rows_total is None else f" of {job.rows_total}"
+        total = job.rows_total or self._expected
+        of = "" if total is None else f" of {total}"
         failed = f", {job.failed_rows} failed" if job.failed_rows else ""
         left = ""
-        if job.rows_total is not None and speed > 0:
-            left = f", about {round((job.rows_total - job.rows) / speed)} s left"
+        if total is not None and speed > 0:
+            left = f", about {max(0, round((total - job.rows) / speed))} s left"
         return f"job {job.name} {job.status.value}: {job.rows}{of} rows{failed}, {speed:.0f} rows/s{left}"
 
 

@@ -1,5 +1,6 @@
 """`evalbus run`: a benchmark file scored from beginning to end."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
+from evalbus.cli.estimate import rows_expected
 from evalbus.cli.exits import Stopped, exit_of_job
 from evalbus.cli.job_table import write_job
 from evalbus.cli.modes import client_settings, working_client
@@ -65,7 +67,8 @@ def run(
             if is_detached:
                 return job
             note(f"job {job.name}")
-            ended = await follow(client, job)
+            expected = await asyncio.to_thread(rows_expected, benchmark)
+            ended = await follow(client, job, expected=expected)
             await finish(client, ended, style)
             return ended
 
