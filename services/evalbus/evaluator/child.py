@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> None:
     # Ctrl-C in a terminal reaches every process; what becomes of the work is the parent's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent_pid)
+    # A crash is reported by its signal; a core file of gigabytes for each would only fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What is loaded now stays, and rows are freed by their reference counts: looking through them
     # for cycles after every few hundred objects would only cost time.
     gc.freeze()
