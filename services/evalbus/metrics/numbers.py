@@ -32,6 +32,7 @@ _NUMBER: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_DIGIT: Final = re.compile(r"\d")
 _MARKS: Final = str.maketrans("", "", "," + _GROUPING)
 _SIGNS: Final = str.maketrans(_MINUS, "-" * len(_MINUS))
 
@@ -46,6 +47,8 @@ def last_number(text: str) -> Decimal | None:
     word = text[text.rfind(" ") + 1 :]
     if word.isdecimal():
         return Decimal(word)
+    if _DIGIT.search(text) is None:
+        return None
     cut = text.rfind(" ", 0, -_TAIL_CHARACTERS) + 1
     found = _last_match(text[cut:])
     if found is None and cut:
