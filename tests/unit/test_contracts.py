@@ -16,7 +16,6 @@ from evalbus.documents.asyncapi import CONTRACTS
 from evalbus.errors import Refused
 from evalbus.metrics import METRICS
 from evalbus.models import MODELS
-from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import Closed, Open
 from evalbus_schemas.benchmark import Benchmark
@@ -170,18 +169,6 @@ def test_asyncapi_describes_every_queue_and_every_message() -> None:
     assert set(document["components"]["messages"]) == told
     carried = {name for channel in channels.values() for name in channel["messages"]}
     assert carried == told
-
-
-def test_the_readme_lists_every_setting_and_every_method() -> None:
-    readme = (ROOT / "README.md").read_text()
-
-    for name, field in Settings.model_fields.items():
-        assert f"`EVALBUS_{name.upper()}`" in readme, name
-        assert field.description, name
-        assert field.description in readme, name
-    for method in METHODS.values():
-        assert f"`{method.name}`" in readme, method.name
-        assert method.summary in readme, method.name
 
 
 def references(node: Any) -> Iterator[str]:

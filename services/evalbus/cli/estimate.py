@@ -20,7 +20,9 @@ def rows_expected(benchmark: Benchmark) -> int | None:
 
 
 def _rows(benchmark: Benchmark) -> int | None:
-    from evalbus.datasets import find_files  # brings every format, and most commands need none
+    from evalbus.datasets.places import (
+        find_files,  # brings every format, and most commands need none
+    )
 
     total, bytes_left = 0, COUNTED_BYTES_MAX
     for dataset in benchmark.datasets:

@@ -1,0 +1,48 @@
+"""The README says what is so."""
+
+import re
+from typing import Any
+
+import pytest
+
+from evalbus.cli.exits import Exit
+from evalbus.metrics import Batch, Metric
+from evalbus.settings import Settings
+from evalbus_schemas.chunks import RowLimits
+from tests.readme import README, rewritten
+
+TEXT = README.read_text("utf-8")
+
+
+def test_its_tables_are_those_of_the_code() -> None:
+    assert rewritten(TEXT) == TEXT, "run `python -m tests.readme`"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+
+
+def test_a_place_for_a_table_that_is_missing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no place for the table of settings"):
+        rewritten("# evalbus")
+
+
+def test_it_lists_every_exit_code() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d+)(?:, \d+)? \|", TEXT, re.MULTILINE)}
+
+    assert listed == {*map(int, Exit), 130}
+
+
+def test_its_metric_can_be_used_as_it_stands() -> None:
+    code = next(
+        block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "Metric)" in block
+    )
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    length: type[Metric] = names["Length"]
+
+    metric = length(length.Parameters.model_validate({"characters_max": 10}), RowLimits())
+    scored = metric.score(Batch([{}, {}], [{"output_text": "Paris"}, {"output_text": ""}]))
+
+    assert [list(column) for column in scored.values] == [[0.5, 0.0]]
