@@ -27,6 +27,8 @@ BIN = Path(sys.executable).parent
 # Checks without pytest, as tasks of pyproject.toml: the same that a person runs with poe.
 TASKS = ("lint", "types", "documents")
 NOT_TIERS = ("servers", "benchmarks")
+# What fails soonest comes first.
+ORDER = ("unit", "conformance", "integration", "acceptance", "faults")
 WITHOUT_SERVERS = ("unit",)
 NO_SERVER = 69
 
@@ -95,8 +97,12 @@ def _tasks() -> list[str]:
 
 
 def _folders() -> list[str]:
-    folders = (CHECKOUT / "tests").iterdir()
-    return sorted(f.name for f in folders if f.name not in NOT_TIERS and any(f.rglob("test_*.py")))
+    found = {
+        folder.name
+        for folder in (CHECKOUT / "tests").iterdir()
+        if folder.name not in NOT_TIERS and any(folder.rglob("test_*.py"))
+    }
+    return [*(name for name in ORDER if name in found), *sorted(found.difference(ORDER))]
 
 
 def _steps(
