@@ -63,7 +63,7 @@ async def test_a_user_that_may_declare_nothing_works_on_what_stands(
 
 
 async def test_without_a_topology_such_a_user_is_told_who_makes_it(evaluator_url: str) -> None:
-    bus = RabbitMQBus(evaluator_url, connect_seconds=0.5)
+    bus = RabbitMQBus(evaluator_url, connect_seconds=5)
 
     with pytest.raises(Unavailable, match="evalbus migrate"):
         await bus.__aenter__()

@@ -151,7 +151,9 @@ class Link:
         except (*CONNECTION_ERRORS, Unavailable) as error:
             await close_quietly(connection)
             self._raise_if_hopeless(error, connection.last_words)
-            self.detail = connection.last_words or in_words(error)
+            # That the time was over says less than what an earlier try was told.
+            if not (isinstance(error, TimeoutError) and self.detail):
+                self.detail = connection.last_words or in_words(error)
             return False
         except BaseException:
             await close_quietly(connection)

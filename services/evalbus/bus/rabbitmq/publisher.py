@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as RawChannel
@@ -29,6 +30,14 @@ _ROUTES = frozenset(
     | {(tier.name, queue.name) for queue in QUEUES for tier in TIERS}
 )
 """Where a queue stands ready as long as the topology does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """Why a message was not confirmed; it may be delivered all the same."""
+
+    why: str
+    is_unroutable: bool = False
 
 
 class Publisher:
@@ -87,44 +96,54 @@ class Publisher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds_max
         backoff = Backoff(first_seconds=0.1, most_seconds=5.0)
-        before = cancellations()
-        is_restored = False
+        must_restore = False
         while True:
-            try:
-                async with asyncio.timeout_at(min(deadline, loop.time() + ATTEMPT_SECONDS_MAX)):
-                    return await self._publish_once(outgoing)
-            except PublishError:
-                why = "no queue takes it"
-                is_lost = True
-            except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
-                why = in_words(error)
-                # The channel is closed for everybody on it, and only one of them is to blame.
-                is_lost = f"exchange '{outgoing.exchange or 'amq.default'}'" in why
-            except DeliveryError:
-                why = "the broker refuses it; a queue may be full"
-                is_lost = False
-            except asyncio.CancelledError:
-                if cancellations() > before:
-                    raise
-                why = "the connection was lost"
-                is_lost = False
-            except CONNECTION_ERRORS as error:
-                why = self._link.detail or in_words(error)
-                is_lost = False
-            if is_lost:
-                if is_restored or (outgoing.exchange, outgoing.key) not in _ROUTES:
+            failure = await self._attempt(outgoing, deadline, must_restore=must_restore)
+            if failure is None:
+                return
+            if failure.is_unroutable:
+                # Where the topology has a queue, somebody deleted it, and once it can be put back.
+                if must_restore or (outgoing.exchange, outgoing.key) not in _ROUTES:
                     raise Unroutable(
-                        f"nobody receives {outgoing.exchange!r} with key {outgoing.key!r}: {why}"
+                        f"nobody receives {outgoing.exchange!r} with key {outgoing.key!r}:"
+                        f" {failure.why}"
                     )
-                is_restored = await self._restore_once(deadline)
-                continue
+                must_restore = True
             wait = backoff.next_seconds()
             if loop.time() + wait >= deadline:
                 raise Unavailable(
                     f"RabbitMQ at {self._link.place} confirmed nothing"
-                    f" within {self._seconds_max:g} s: {why}"
+                    f" within {self._seconds_max:g} s: {failure.why}"
                 )
             await asyncio.sleep(wait)
+
+    async def _attempt(
+        self, outgoing: Outgoing, deadline: float, *, must_restore: bool
+    ) -> _Failure | None:
+        """Publish once; None when it was confirmed."""
+        loop = asyncio.get_running_loop()
+        before = cancellations()
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + ATTEMPT_SECONDS_MAX)):
+                if must_restore:
+                    await self._restore_once()
+                await self._publish_once(outgoing)
+        except PublishError:
+            return _Failure(why="no queue takes it", is_unroutable=True)
+        except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
+            why = in_words(error)
+            # The channel is closed for everybody on it, and only one of them is to blame.
+            is_ours = f"exchange '{outgoing.exchange or 'amq.default'}'" in why
+            return _Failure(why=why, is_unroutable=is_ours)
+        except DeliveryError:
+            return _Failure(why="the broker refuses it; a queue may be full")
+        except asyncio.CancelledError:
+            if cancellations() > before:
+                raise
+            return _Failure(why="the connection was lost")
+        except (*CONNECTION_ERRORS, Unavailable) as error:
+            return _Failure(why=self._link.detail or in_words(error))
+        return None
 
     async def _publish_once(self, outgoing: Outgoing) -> None:
         channel = await self._open_channel()
@@ -146,11 +165,10 @@ class Publisher:
                     self._channel = channel
         return await self._channel.get_underlay_channel()
 
-    async def _restore_once(self, deadline: float) -> bool:
+    async def _restore_once(self) -> None:
         """Declare again what somebody deleted; one does it for all who wait for it."""
         seen = self._restored
-        async with asyncio.timeout_at(deadline), self._restoring:
+        async with self._restoring:
             if self._restored == seen:
                 await self._restore()
                 self._restored += 1
-        return True
