@@ -86,6 +86,14 @@ def test_the_id_of_a_row_is_what_its_template_says(tmp_path: Path) -> None:
     assert len(set(ids)) == 5
 
 
+@pytest.mark.parametrize("text", ["{{ 'a' * 10**12 }}", "{% for _ in range(9) %}x{% endfor %}"])
+def test_the_id_template_may_only_look_up(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "a.jsonl", "{}")
+
+    with pytest.raises(Invalid, match=r"dataset 'rows', id: only text and look-ups"):
+        open_source("a.jsonl", base=tmp_path, id=text)
+
+
 def test_without_a_template_equal_rows_have_equal_ids(tmp_path: Path) -> None:
     # given
     path = write(tmp_path / "a.jsonl", '{"a":1,"b":"é"}\n{ "b" : "\\u00e9", "a" : 1 }\n{"a":2}\n')

@@ -154,6 +154,78 @@ def test_text_up_to_the_limit_is_given() -> None:
     assert len(str(render("{% for _ in range(10) %}x{% endfor %}", {}, characters_max=10))) == 10
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ item.a }}-{{ item['b c'] }}\n",
+        "id {{ item.n }}",
+        "{{ item.f }}{{ item.list }}",
+        "{{ item.yes }} {{ item.nothing }} {{ output_text }}",
+        "no field at all",
+        "",
+    ],
+)
+def test_look_ups_with_text_between_them_read_as_in_the_sandbox(text: str) -> None:
+    # given
+    item: JsonObject = {
+        "a": "x",
+        "b c": "y",
+        "n": 2**70,
+        "f": 1e16,
+        "list": [1.5, {"b": None, "a": "é"}],
+        "yes": True,
+        "nothing": None,
+    }
+    sample: JsonObject = {"output_text": "z"}
+
+    # when
+    plain = render(text, item, sample)
+    in_the_sandbox = render("{% set _ = 1 %}" + text, item, sample)
+
+    # then
+    assert plain == in_the_sandbox
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 'a' * 10**12 }} x",
+        "{{ ('a' * 10**12) | length }}",
+        "{% if 'a' * 10**12 == 'b' %}x{% endif %}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ item.a }}{% set b = 'a' * 10**12 %}",
+    ],
+)
+def test_reading_a_template_computes_nothing(text: str) -> None:
+    compile_template(text)
+    fields_used(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ " + "9" * 5000 + " }} x",
+        "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+        "{{ 1" + "+1" * 20_000 + " }}",
+        "{% if 1 %}" * 200 + "{% endif %}" * 200,
+        "{% for x in y %}" * 50 + "{% endfor %}" * 50,
+    ],
+)
+def test_a_template_that_no_compiler_can_bear_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="not a template"):
+        compile_template(text)
+
+
+def test_a_look_up_may_be_as_deep_as_its_text_is_long() -> None:
+    # given
+    text = "{{ item" + ".a" * 30_000 + " }}"
+
+    # when, then
+    assert fields_used(text) == {("a",) * 30_000}
+    with pytest.raises(TemplateError):
+        render(text, {"a": {"a": 1}})
+
+
 def test_text_that_is_no_template_is_refused_with_its_place() -> None:
     with pytest.raises(Invalid, match=r"line 2"):
         compile_template("first\n{{ item.a")

@@ -56,14 +56,18 @@ def _matches(source: str, start: Path) -> Iterator[Place]:
 
 
 def _check_below(source: str, roots: tuple[Path, ...]) -> None:
-    """Refuse a source that leaves the roots by its wording alone, before the disk is touched."""
+    """Refuse a source that leaves the roots by its wording alone, before anything is opened."""
     if not roots:
         raise NotAllowed(
             f"source {source!r} cannot be read: {ROOTS_SETTING} is empty, so no file may be named",
             {"wanted": "a source below a root", "found": source, "known": []},
         )
-    if not any(_is_below(_plain(root / source), root) for root in roots):
-        raise _outside(source, roots)
+    for root in roots:
+        plain = _plain(root / source)
+        # A root may itself be known by two names, of which one is a link.
+        if _is_below(plain, root) or _is_below(plain.resolve(), root.resolve()):
+            return
+    raise _outside(source, roots)
 
 
 def _plain(path: Path) -> Path:

@@ -1,10 +1,10 @@
 """Which fields of the item a template needs, found without running it."""
 
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
-from evalbus.templates.compiler import parse, steps_of
+from evalbus.templates.compiler import steps_of
 from evalbus.templates.lookup import Step
-from evalbus.templates.sandbox import SANDBOX
+from evalbus.templates.sandbox import SANDBOX, parse, refusing_what_is_no_template
 
 Path = tuple[Step, ...]
 """Steps from the item to a value."""
@@ -21,11 +21,15 @@ def fields_used(text: str, *, not_fields: frozenset[str] = frozenset()) -> froze
     is cut where that begins.
     """
     tree = parse(text)
-    if any(name.name == "item" and name.ctx != "load" for name in tree.find_all(nodes.Name)):
+    # Jinja's own way to ask compiles the template, and so computes its constants, however large.
+    names = list(tree.find_all(nodes.Name))
+    own = {name.name for name in names if name.ctx != "load"}
+    if "item" in own:
         return frozenset()  # `item` means something else in there
-    free = meta.find_undeclared_variables(tree) - set(SANDBOX.globals) - {"item", "sample"}
+    free = {name.name for name in names} - own - set(SANDBOX.globals) - {"item", "sample"}
     paths: set[Path] = set()
-    _collect(tree, free - not_fields, paths)
+    with refusing_what_is_no_template(text):
+        _collect(tree, free - not_fields, paths)
     return frozenset(path for path in paths if path)
 
 

@@ -63,7 +63,11 @@ class Lookup(Template):
         )
 
     def _place(self, depth: int) -> str:
-        return ".".join(str(step) for step in self.steps[:depth]) or "the row"
+        return shown_steps(self.steps[:depth]) or "the row"
+
+
+def shown_steps(steps: tuple[Step, ...]) -> str:
+    return ".".join(str(step) for step in steps)
 
 
 def _kind(value: object) -> str:

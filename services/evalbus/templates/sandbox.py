@@ -1,14 +1,20 @@
 """The Jinja environment for text that other people wrote: sandboxed, strict about what is missing, JSON for values."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import cast
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
 from jinja2.exceptions import TemplateRuntimeError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from evalbus.errors import Invalid
 from evalbus.templates.base import Context, Template, TemplateError, names_shown
+from evalbus.templates.joined import too_long
 from evalbus.templates.text import as_text
+
+SHOWN_MAX = 200
 
 
 class _NoSuchName(UndefinedError):
@@ -52,20 +58,48 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-def _finalize(value: object) -> object:
+@pass_context
+def _finalize(_context: object, value: object) -> object:
     """Inside text a value reads as it does alone: `true` and `null`, not `True` and `None`."""
-    if value is None or isinstance(value, bool | dict | list):
+    if value is None or isinstance(value, bool | float | dict | list):
         return as_text(value)  # pyright: ignore[reportUnknownArgumentType]
     return value
 
 
 # One for the process: it holds no state but Jinja's bounded cache of lexers.
+#
+# Compiling must not run anything: it is done where benchmarks are accepted, without the limits of a
+# scoring child, and `{{ 'a' * 10**10 }}` has a constant to fold. Hence no optimizer, and a finalizer
+# that asks for the context, which no constant has.
 SANDBOX = _Sandbox(
     undefined=_Missing,
     finalize=_finalize,
+    optimized=False,
     keep_trailing_newline=True,
     autoescape=False,  # the output is text for a metric, never a web page
 )
+
+
+def parse(text: str) -> nodes.Template:
+    """Raises Invalid for text that is no template, with the place in it."""
+    with refusing_what_is_no_template(text):
+        return SANDBOX.parse(text)
+
+
+@contextmanager
+def refusing_what_is_no_template(text: str) -> Generator[None]:
+    shown = {"found": text[:SHOWN_MAX]}
+    try:
+        yield
+    except TemplateSyntaxError as error:
+        raise Invalid(
+            f"not a template: {error.message} (line {error.lineno})", dict(shown)
+        ) from None
+    except (RecursionError, SyntaxError, MemoryError):
+        # Jinja writes Python, whose compiler has limits of its own.
+        raise Invalid("not a template: too deeply nested", dict(shown)) from None
+    except (ValueError, OverflowError) as error:
+        raise Invalid(f"not a template: {error}", dict(shown)) from None
 
 
 class Sandboxed(Template):
@@ -73,7 +107,8 @@ class Sandboxed(Template):
 
     def __init__(self, text: str, *, characters_max: int) -> None:
         super().__init__(text)
-        self._template = SANDBOX.from_string(text)
+        with refusing_what_is_no_template(text):
+            self._template = SANDBOX.from_string(text)
         self._characters_max = characters_max
 
     def render(self, context: Context) -> str:
@@ -83,10 +118,7 @@ class Sandboxed(Template):
             for piece in self._template.generate(context):
                 characters += len(piece)
                 if characters > self._characters_max:
-                    raise TemplateError(
-                        "template_too_long",
-                        f"{self._shown}: renders to more than {self._characters_max} characters",
-                    )
+                    raise too_long(self._shown, self._characters_max)
                 pieces.append(piece)
         except (TemplateError, MemoryError):
             raise
