@@ -1,5 +1,6 @@
 """A private Postgres comes up whatever ended the last one, keeps what was committed, and never outlives its owner."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -310,6 +311,24 @@ async def test_leaving_twice_or_without_having_entered_is_harmless(tmp_path: Pat
     await server.__aexit__(None, None, None)
 
     assert not server.is_running
+
+
+async def test_a_stop_that_is_cut_short_leaves_nothing_running(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    await server.__aenter__()
+    await write_a_row(server.dsn)
+    pid = server.pid
+    assert pid is not None
+    leaving = asyncio.create_task(server.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+    assert not is_alive(pid)
+    async with EmbeddedPostgres(tmp_path) as again:
+        assert await read_the_row(again.dsn) == 42
 
 
 async def test_ctrl_c_is_for_the_owner_and_not_for_its_server(tmp_path: Path) -> None:

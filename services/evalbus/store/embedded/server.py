@@ -170,11 +170,17 @@ class EmbeddedPostgres:
         process, self._process = self._process, None
         if process is None:
             return
-        for with_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            if process.poll() is None:
-                process.send_signal(with_signal)
-            if await _ended(process, timeout_seconds=STOP_SECONDS):
-                return
+        try:
+            for with_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+                if process.poll() is None:
+                    process.send_signal(with_signal)
+                if await _ended(process, timeout_seconds=STOP_SECONDS):
+                    return
+        except asyncio.CancelledError:
+            # No time for an orderly stop, but nothing is left running either; the next start reads its log again.
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_SECONDS)
+            raise
 
     @property
     def _log(self) -> Path:
