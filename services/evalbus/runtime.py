@@ -23,6 +23,7 @@ from evalbus.health import served
 from evalbus.logs import get_logger
 from evalbus.metrics import scores_of
 from evalbus.producer import service as producer
+from evalbus.remote import amqp_url
 from evalbus.results import service as results
 from evalbus.results.queries import Queries
 from evalbus.settings import Settings
@@ -101,12 +102,6 @@ def rabbitmq_bus(settings: Settings, *, name: str, stores: Stores | None = None)
         message_bytes_max=settings.message_bytes_max,
         connect_seconds=settings.connect_seconds,
     )
-
-
-def amqp_url(settings: Settings) -> str:
-    if settings.amqp_url is None:
-        raise WrongSettings("EVALBUS_AMQP_URL is not set: which RabbitMQ?")
-    return settings.amqp_url.get_secret_value()
 
 
 def database_url(settings: Settings) -> str:
@@ -204,13 +199,6 @@ def memory_bus(settings: Settings) -> MemoryBus:
         capacity=settings.window_chunks,
         message_bytes_max=settings.message_bytes_max,
     )
-
-
-@asynccontextmanager
-async def connect(settings: Settings) -> AsyncGenerator[Bus]:
-    """A bus for a client of services that run elsewhere."""
-    async with rabbitmq_bus(settings, name="evalbus client") as bus:
-        yield bus
 
 
 async def serve(roles: tuple[Role, ...], settings: Settings) -> signal.Signals:

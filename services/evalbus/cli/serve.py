@@ -9,6 +9,7 @@ from evalbus.cli import loop
 from evalbus.cli.exits import Stopped
 from evalbus.cli.modes import embedded_banner, server_settings
 from evalbus.cli.output import note
+from evalbus.client.opening import needs
 from evalbus.settings import Settings, load_settings
 
 ServiceRole = Literal["producer", "evaluator", "results"]
@@ -58,6 +59,7 @@ def _settings(role: Role) -> Settings:
 
 
 async def _serve(role: Role, settings: Settings) -> int:
-    from evalbus.runtime import serve as serve_roles  # the adapters come with it
+    with needs("server", f"serve {role.value}"):
+        from evalbus.runtime import serve as serve_roles  # the adapters come with it
 
     return await serve_roles(ROLES[role], settings)

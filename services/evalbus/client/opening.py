@@ -1,12 +1,15 @@
 """Which bus a client asks on: that of running services, one in this process, or one that only reads a folder."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from evalbus.client.session import BusOpener
+from evalbus.errors import WrongSettings
 from evalbus.settings import Settings, load_settings
 
-# runtime is imported inside the functions: it brings the adapters with it, which `import evalbus` must not wait for
-# and which an installation without the server's extras does not have.
+# What is imported inside functions brings the adapters with it: `import evalbus` must not wait for them, and an
+# installation without the server's extras has only some.
 
 
 def client_settings(*, amqp_url: str | None = None, data_dir: str | Path | None = None) -> Settings:
@@ -20,18 +23,31 @@ def client_settings(*, amqp_url: str | None = None, data_dir: str | Path | None 
 
 
 def distributed(settings: Settings) -> BusOpener:
-    from evalbus.runtime import connect
+    from evalbus.remote import connect
 
     return lambda: connect(settings)
 
 
 def embedded(settings: Settings) -> BusOpener:
-    from evalbus.runtime import embedded as start
+    with needs("embedded", "without EVALBUS_AMQP_URL everything runs in this process, which"):
+        from evalbus.runtime import embedded as start
 
     return lambda: start(settings)
 
 
 def reading(settings: Settings) -> BusOpener:
-    from evalbus.runtime import reading as read
+    with needs("embedded", "without EVALBUS_AMQP_URL this reads a private Postgres, which"):
+        from evalbus.runtime import reading as read
 
     return lambda: read(settings)
+
+
+@contextmanager
+def needs(extra: str, what: str) -> Generator[None, None, None]:
+    """Raise WrongSettings, naming the extra to install, when a package is missing that only this extra has."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise WrongSettings(
+            f"{what} needs packages that are not installed (no {error.name}): pip install 'evalbus[{extra}]'"
+        ) from None
