@@ -374,6 +374,23 @@ async def test_no_child_is_left_behind(hostile: Plugin) -> None:
     assert not any(_is_running(pid) for pid in pids)
 
 
+async def test_a_chunk_in_hand_when_the_children_stop_is_left_to_another_evaluator(
+    hostile: Plugin,
+) -> None:
+    # given
+    request, body = a_chunk_of(rows_doing(None, "hang"), metrics=[hostile])
+    begun = asyncio.Event()
+    async with ScoringChildren(1) as children:
+        work = asyncio.create_task(children.score(request, body, note_rows=lambda _: begun.set()))
+        async with asyncio.timeout(60):
+            await begun.wait()
+
+    # then
+    with pytest.raises(TransientError, match="has stopped"):
+        await work
+    assert children.pids == ()
+
+
 PARENT = """
 import asyncio, sys
 from evalbus.evaluator.children import ScoringChildren

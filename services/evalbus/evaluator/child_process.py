@@ -66,6 +66,9 @@ class ChildProcess:
         except OSError as error:
             ours.close()
             raise TransientError(f"a scoring child cannot be started: {error}") from error
+        except BaseException:
+            ours.close()  # whoever was started all the same reads the end, and goes
+            raise
         child = cls(process, ours)
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -128,19 +131,20 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """Gone when this returns. Safe twice."""
-        self._channel.close()
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+        self._channel.close()
 
     async def stop(self) -> None:
-        """Ask it to go, by closing its door; insist after a moment."""
-        self._channel.close()
-        try:
+        """Ask it to go, by shutting its door; insist after a moment."""
+        # Not closed before it is gone: somebody may still be waiting for an answer from there.
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._process.wait()
-        except TimeoutError:
-            await self.kill()
+        await self.kill()
 
     async def _loss(self, progress: Progress) -> ChildLost:
         # The socket of a dying process is closed a moment before its exit code is known.

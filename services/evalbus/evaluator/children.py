@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
+from evalbus.errors import TransientError
 from evalbus.evaluator.child_process import CannotRun, ChildLost, ChildProcess
 from evalbus.evaluator.frames import Progress
 from evalbus.evaluator.isolation import (
@@ -100,16 +101,23 @@ class _Seat:
     def __init__(self, evaluator: str) -> None:
         self.evaluator = evaluator
         self._child: ChildProcess | None = None
+        self._is_closed = False
 
     @property
     def pid(self) -> int | None:
         return None if self._child is None else self._child.pid
 
     async def child(self) -> ChildProcess:
+        if self._is_closed:
+            raise TransientError("this evaluator has stopped")
         if self._child is not None and not self._child.is_alive:
             await self.empty()
         if self._child is None:
-            self._child = await ChildProcess.start(self.evaluator)
+            started = await ChildProcess.start(self.evaluator)
+            if self._is_closed:
+                await started.kill()
+                raise TransientError("this evaluator has stopped")
+            self._child = started
         return self._child
 
     async def score(
@@ -143,6 +151,8 @@ class _Seat:
             await child.kill()
 
     async def stop(self) -> None:
+        """No child is here any more, and none will be."""
+        self._is_closed = True
         if self._child is not None:
             child, self._child = self._child, None
             await child.stop()

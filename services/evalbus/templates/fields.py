@@ -20,7 +20,11 @@ def fields_used(text: str, *, not_fields: frozenset[str] = frozenset()) -> froze
     the template itself provides for (`default`, `is defined`) is not needed, and one that depends on another value
     is cut where that begins.
     """
-    tree = parse(text)
+    with refusing_what_is_no_template(text):
+        return _fields_used(parse(text), not_fields)
+
+
+def _fields_used(tree: nodes.Template, not_fields: frozenset[str]) -> frozenset[Path]:
     # Jinja's own way to ask compiles the template, and so computes its constants, however large.
     names = list(tree.find_all(nodes.Name))
     own = {name.name for name in names if name.ctx != "load"}
@@ -28,8 +32,7 @@ def fields_used(text: str, *, not_fields: frozenset[str] = frozenset()) -> froze
         return frozenset()  # `item` means something else in there
     free = {name.name for name in names} - own - set(SANDBOX.globals) - {"item", "sample"}
     paths: set[Path] = set()
-    with refusing_what_is_no_template(text):
-        _collect(tree, free - not_fields, paths)
+    _collect(tree, free - not_fields, paths)
     return frozenset(path for path in paths if path)
 
 
