@@ -3,7 +3,8 @@
 EvalbusError
 ├── TransientError            try again, later
 │   ├── Unavailable           a server is away: everybody waits until it is back
-│   └── FolderInUse           another process owns the data folder of embedded mode
+│   ├── FolderInUse           another process owns the data folder of embedded mode
+│   └── CannotRun             a plan needs what this evaluator lacks (evaluator/child_process.py)
 ├── PermanentError            trying again gives the same
 │   ├── Refused               said no to a request, with a JSON-RPC code
 │   │   ├── Invalid           -32602
@@ -15,6 +16,8 @@ EvalbusError
 │   ├── Malformed             a message that cannot be understood
 │   ├── UnknownJob            a message about a job that nobody knows
 │   ├── SourceBroken          a dataset that can no longer be read as it was accepted
+│   ├── TemplateError         one row cannot be rendered (templates/base.py)
+│   ├── RowsFailed            some rows of a batch cannot (templates/base.py)
 │   └── WrongSettings         exit code 78
 """
 
