@@ -21,6 +21,7 @@ from evalbus.bus.rabbitmq.link import (
 from evalbus.bus.rabbitmq.wire import read
 from evalbus.bus.tasks import Tasks
 from evalbus.bus.topology import EVENTS
+from evalbus.errors import Unavailable
 from evalbus.logs import get_logger
 
 log = get_logger(__name__)
@@ -28,6 +29,7 @@ log = get_logger(__name__)
 PREFETCH = 100
 MESSAGES_MAX = 10_000
 """What the broker keeps for a listener that is slow; of more it drops the oldest."""
+OPEN_SECONDS_MAX = 60.0
 ANSWER_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX = 2.0
 
@@ -46,9 +48,17 @@ class Listener:
         self._may_be_cut = False
 
     async def open(self) -> None:
-        """Return when every event from now on will be heard."""
+        """Return when every event from now on will be heard; raises Unavailable when that takes too long."""
         self._tasks.start(self._run(), name=f"listen to {self._pattern}")
-        await self._is_listening.wait()
+        try:
+            async with asyncio.timeout(OPEN_SECONDS_MAX):
+                await self._is_listening.wait()
+        except TimeoutError:
+            where = f" ({self._link.detail})" if self._link.detail else ""
+            raise Unavailable(
+                f"RabbitMQ at {self._link.place} let nobody listen"
+                f" within {OPEN_SECONDS_MAX:g} s{where}"
+            ) from None
 
     async def close(self) -> None:
         """Asked first, and only then cancelled: a call that is cut off leaves its channel half open."""
