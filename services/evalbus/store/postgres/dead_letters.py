@@ -8,7 +8,7 @@ import orjson
 from evalbus.errors import NotFound
 from evalbus.store.base import LetterToKeep
 from evalbus.store.postgres.database import Database
-from evalbus.store.postgres.records import number_after, page_of, storable
+from evalbus.store.postgres.records import NUMBER_MAX, number_after, page_of, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.queries import (
     DeadLetter,
@@ -58,7 +58,7 @@ class PostgresDeadLetters:
 
     async def show(self, id: int) -> DeadLetterShown:
         async with self._database.connection() as connection:
-            record = await connection.fetchrow(SQL.show_dead_letter, id)
+            record = await connection.fetchrow(SQL.show_dead_letter, min(id, NUMBER_MAX))
         if record is None:
             raise NotFound(f"no dead letter {id}", {"wanted": "a dead letter", "found": id})
         return DeadLetterShown(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from evalbus.store.base import EventToPublish
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.records import fitting
+from evalbus.store.postgres.records import NUMBER_MAX, fitting
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.cloudevents import lifecycle_type
 from evalbus_schemas.events import (
@@ -102,7 +102,7 @@ class PostgresEvents:
     async def list(self, query: ListEvents) -> EventPage:
         async with self._database.connection() as connection:
             records = await connection.fetch(
-                SQL.list_events, query.after, query.workspace, query.limit
+                SQL.list_events, min(query.after, NUMBER_MAX), query.workspace, query.limit
             )
         return EventPage(
             events=fitting(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-NEWEST = 2**63 - 1
+NUMBER_MAX = 2**63 - 1
 PAGE_BYTES_MAX = 1024 * 1024
 
 
@@ -59,8 +59,8 @@ def job_of(record: "Record") -> Job:
 def number_after(cursor: str | None) -> int:
     """A newest-first page goes on below this number; raises Invalid for a cursor that is none."""
     if cursor is None:
-        return NEWEST
-    if not (cursor.isascii() and cursor.isdigit() and int(cursor) <= NEWEST):
+        return NUMBER_MAX
+    if not (cursor.isascii() and cursor.isdigit() and int(cursor) <= NUMBER_MAX):
         raise not_a_cursor(cursor)
     return int(cursor)
 

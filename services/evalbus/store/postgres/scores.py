@@ -12,6 +12,7 @@ import orjson
 from evalbus.errors import Malformed, UnknownJob
 from evalbus.store.base import Kept, ScoresOf
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark
@@ -33,6 +34,7 @@ COLUMNS = (
 )
 
 JOBS_REMEMBERED = 1024
+CHUNK_NO_MAX = 2**31 - 1
 NAN = math.nan
 
 
@@ -67,6 +69,8 @@ class PostgresScores:
             return Kept(is_new=False)
 
     async def note_progress(self, progress: ChunkProgress) -> None:
+        if progress.chunk > CHUNK_NO_MAX:
+            return
         async with self._database.connection() as connection:
             await connection.execute(SQL.progress, progress.job_id, progress.chunk)
 
@@ -112,13 +116,16 @@ async def _keep(
     connection: Connection, chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts
 ) -> Kept:
     failed = {error.row for error in chunk.errors if error.failed}
+    unknown = UnknownJob(f"job {chunk.job} has no chunk {chunk.chunk}")
+    if chunk.chunk > CHUNK_NO_MAX:
+        raise unknown
     gate = await connection.fetchrow(
-        SQL.gate, facts.job_no, chunk.chunk, len(failed), chunk.seconds, chunk.evaluator
+        SQL.gate, facts.job_no, chunk.chunk, len(failed), chunk.seconds, storable(chunk.evaluator)
     )
     if gate is None:
         if await connection.fetchval(SQL.has_chunk, facts.job_no, chunk.chunk):
             return Kept(is_new=False)
-        raise UnknownJob(f"job {chunk.job} has no chunk {chunk.chunk}")
+        raise unknown
     if gate["n_rows"] != chunk.n_rows:
         raise Malformed("misfit", f"{chunk.n_rows} rows, wanted {gate['n_rows']}")
     await connection.copy_records_to_table(
