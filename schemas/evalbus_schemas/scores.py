@@ -1,6 +1,6 @@
 """What a result says about one (dataset, model, metric): statistics over its rows."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -8,25 +8,88 @@ from evalbus_schemas.base import Open
 from evalbus_schemas.names import Reference
 
 Count = Annotated[int, Field(ge=0)]
+ScoreType = Literal["range", "rubric"]
+
+PERCENTILES: Final = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+PERCENTILE_METHOD: Final = "hyndman-fan-6"
+"""Position (p/100)(n+1) - 1 among the sorted values, linear in between, kept inside (Hyndman and Fan 1996, type 6)."""
+HISTOGRAM_BINS: Final = 10
+
+
+class Percentiles(Open):
+    """Of the values that are numbers; `method` names the definition, because there are nine."""
+
+    method: Literal["hyndman-fan-6"] = PERCENTILE_METHOD
+    p10: float
+    p20: float
+    p30: float
+    p40: float
+    p50: float
+    p60: float
+    p70: float
+    p80: float
+    p90: float
+    p100: float
+
+
+class HistogramBin(Open):
+    """Half-open, but for the last, which holds its upper bound as well."""
+
+    lower_bound: float
+    upper_bound: float
+    count: Count
+
+
+class Histogram(Open):
+    """Ten bins of equal width from the least to the largest value, one if all are equal; the counts sum to `count`."""
+
+    bins: tuple[HistogramBin, ...]
+
+
+class RubricCount(Open):
+    """How many rows got this label; also a label that nobody got is listed."""
+
+    label: str
+    description: str | None = None
+    value: float
+    count: Count
 
 
 class ScoreStatistics(Open):
     """Population statistics of one score over the rows of a (dataset, model); null where there is none.
 
-    `n_rows = count + nan_count`; failed rows are among the NaN ones.
+    `n_rows = count + nan_count`; failed rows are among the NaN ones. Fields that were not asked for are null too.
     """
 
     name: str
     count: Count
-    nan_count: Count
-    n_rows: Count
-    n_failed: Count
-    sum: float | None
-    mean: float | None
-    min: float | None
-    max: float | None
-    variance: float | None
-    std_dev: float | None
+    nan_count: Count | None = None
+    n_rows: Count | None = None
+    n_failed: Count | None = None
+    sum: float | None = None
+    mean: float | None = None
+    min: float | None = None
+    max: float | None = None
+    variance: float | None = None
+    std_dev: float | None = None
+    mean_failures_as_worst: Annotated[
+        float | None,
+        Field(
+            description="The mean if every failed row had the worst value of the metric's range; null without a range."
+        ),
+    ] = None
+    score_type: ScoreType | None = None
+    percentiles: Percentiles | None = None
+    histogram: Histogram | None = None
+    rubric_distribution: tuple[RubricCount, ...] | None = None
+    mode_category: Annotated[
+        str | None,
+        Field(description="The most frequent label, the first of the alphabet among equals."),
+    ] = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, as a row of a table wants them."""
+        return self.model_dump()
 
 
 class MetricResult(Open):
