@@ -1,13 +1,13 @@
 """The methods of the RPC: parameters and answers of each, and which of them change something."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
-from evalbus_schemas.benchmark import StartBenchmark
+from evalbus_schemas.benchmark import ScoreDirection, StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent
 from evalbus_schemas.jobs import Job, JobStatus, Why
 from evalbus_schemas.names import DEFAULT_WORKSPACE, Name, Reference
@@ -54,27 +54,66 @@ class JobStarted(Open):
     created: bool
 
 
+AggregateField = Literal[
+    "nan_count",
+    "n_rows",
+    "n_failed",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "variance",
+    "std_dev",
+    "mean_failures_as_worst",
+    "score_type",
+    "percentiles",
+    "histogram",
+    "rubric_distribution",
+    "mode_category",
+]
+AggregateFields = Annotated[
+    tuple[AggregateField, ...] | None,
+    Field(description="What to tell of each score beside name and count; everything when absent."),
+]
+Filter = Annotated[
+    dict[str, JsonValue] | str | None,
+    Field(
+        description='A mapping, the same as JSON text, or words: `name:"a" OR created_at>"2026-01-01"`.'
+    ),
+]
+ResultSort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]
+
+
 class ResultNamed(Closed):
     result: Annotated[Name, Field(description="The name of the job that made it.")]
     workspace: Name = DEFAULT_WORKSPACE
+    aggregate_fields: AggregateFields = None
 
 
 class ListResults(Closed):
     workspace: Name = DEFAULT_WORKSPACE
-    benchmark: Reference | None = None
-    limit: PageSize = 100
-    after: Cursor | None = None
+    filter: Filter = None
+    search: Annotated[Filter, Field(description="As filter, but bare text means containment.")] = (
+        None
+    )
+    sort: ResultSort = "-created_at"
+    aggregate_fields: AggregateFields = None
+    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    page_size: PageSize = 100
 
 
 class Result(Open):
     """Made exactly once when a job completes; outlives the job and never changes."""
 
+    id: UUID
     name: Name
     job_id: UUID
     workspace: Name
     benchmark: Reference
     datasets: tuple[Reference, ...]
     models: tuple[Reference, ...]
+    dataset: Annotated[Reference | None, Field(description="If there is only one.")]
+    model: Annotated[Reference | None, Field(description="If there is only one.")]
     metrics: tuple[Reference, ...]
     labels: Labels
     rows: Count
@@ -82,14 +121,99 @@ class Result(Open):
     started_at: Moment | None
     finished_at: Moment
     created_at: Moment
+    updated_at: Moment
+    created_by: str | None
     results: tuple[MetricResult, ...]
 
 
-class ResultPage(Open):
-    """Newest first."""
+class Pagination(Open):
+    """`total_pages` is 0 for an empty list; a page past the end is empty."""
 
-    results: tuple[Result, ...]
-    next: Cursor | None
+    page: Annotated[int, Field(ge=1)]
+    page_size: Count
+    current_page_size: Count
+    total_pages: Count
+    total_results: Count
+
+
+class ResultPage(Open):
+    """In the order of `sort`; results of equal rank in the order of their making."""
+
+    data: tuple[Result, ...]
+    pagination: Pagination
+    sort: ResultSort
+    filter: Filter
+
+
+class Deleted(Open):
+    """Gone from every answer at once; the space is reclaimed later."""
+
+    id: Reference
+    message: str = "Resource deleted successfully"
+    deleted_at: Moment
+
+
+class CompareResults(Closed):
+    """Columns side by side: each a model of a result, or all models of it when none is named."""
+
+    columns: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=127)], ...],
+        Field(min_length=1, max_length=64, description="`result` or `result:model`."),
+    ]
+    baseline: Annotated[
+        Annotated[str, Field(min_length=1, max_length=127)] | None,
+        Field(description="What the others are compared with; the first column when absent."),
+    ] = None
+    workspace: Name = DEFAULT_WORKSPACE
+    force: Annotated[
+        bool, Field(description="Compare although data or metric parameters differ.")
+    ] = False
+
+
+class ComparedColumn(Open):
+    result: Name
+    model: Reference
+
+
+class ComparedCell(Open):
+    """One column's score, and how its rows stand against the baseline's, paired by row id.
+
+    `delta` is the mean difference over the rows that both have a value for; `better` and `worse` follow the metric's
+    direction, and for a score without one count higher as better.
+    """
+
+    mean: float | None
+    count: Count
+    nan_count: Count
+    n_failed: Count
+    delta: float | None = None
+    n_paired: Count | None = None
+    only_in_baseline: Count | None = None
+    only_in_this: Count | None = None
+    better: Count | None = None
+    worse: Count | None = None
+    equal: Count | None = None
+
+
+class ComparedScore(Open):
+    """One line: a cell for each column, null where a column has no such score."""
+
+    dataset: Reference
+    metric: Reference
+    score: str
+    direction: ScoreDirection
+    cells: tuple[ComparedCell | None, ...]
+
+
+class Comparison(Open):
+    """`differences` says what was overlooked because it was forced."""
+
+    columns: tuple[ComparedColumn, ...]
+    baseline: Annotated[
+        int, Field(ge=0, description="The place of the baseline among the columns.")
+    ]
+    scores: tuple[ComparedScore, ...]
+    differences: tuple[str, ...]
 
 
 class ListRows(Closed):
@@ -100,8 +224,20 @@ class ListRows(Closed):
     dataset: Name | None = None
     model: Name | None = None
     failed_only: bool = False
+    score: Annotated[
+        Annotated[str, Field(max_length=127)] | None,
+        Field(description="`metric`, or `metric.score` where a metric has several."),
+    ] = None
+    below: Annotated[float | None, Field(description="Only rows whose score is lower.")] = None
+    above: Annotated[float | None, Field(description="Only rows whose score is higher.")] = None
     limit: PageSize = 100
     after: Cursor | None = None
+
+    @model_validator(mode="after")
+    def _bounds_have_a_score(self) -> Self:
+        if self.score is None and (self.below is not None or self.above is not None):
+            raise ValueError("below and above need a score")
+        return self
 
 
 class NamedScore(Open):
@@ -220,8 +356,11 @@ METHODS: dict[str, Method] = {
         Method(name="jobs.list", kind="query", params=ListJobs, answer=JobPage, summary="The jobs of a workspace, newest first."),
         Method(name="jobs.why", kind="query", params=JobNamed, answer=Why, summary="What a job waits for, and what to do."),
         Method(name="jobs.wait", kind="query", params=WaitForJob, answer=Job, summary="The job once it has ended, or as it is after the timeout."),
+        Method(name="jobs.delete", kind="command", params=JobNamed, answer=Deleted, summary="Delete an ended job and its rows; its result stays."),
+        Method(name="results.delete", kind="command", params=ResultNamed, answer=Deleted, summary="Delete a result; it is never made again."),
+        Method(name="results.compare", kind="query", params=CompareResults, answer=Comparison, summary="Models and results side by side, row by row."),
         Method(name="results.get", kind="query", params=ResultNamed, answer=Result, summary="The result of a completed job."),
-        Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, newest first."),
+        Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, filtered, searched and sorted."),
         Method(name="results.rows", kind="query", params=ListRows, answer=RowPage, summary="The stored rows of a job, with their scores."),
         Method(name="events.list", kind="query", params=ListEvents, answer=EventPage, summary="Lifecycle events after a sequence number."),
         Method(name="dlq.list", kind="query", params=ListDeadLetters, answer=DeadLetterPage, summary="Messages that were set aside, with their reasons."),

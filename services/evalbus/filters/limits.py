@@ -2,7 +2,7 @@
 
 from typing import Final
 
-DEPTH_MAX: Final = 10
+DEPTH_MAX: Final = 16
 COMPARISONS_MAX: Final = 100
 VALUES_MAX: Final = 1000
 TEXT_CHARACTERS_MAX: Final = 1000

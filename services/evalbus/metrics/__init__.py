@@ -38,6 +38,13 @@ def scores_of(benchmark: Benchmark) -> tuple[tuple[str, str], ...]:
     )
 
 
+def declarations_of(benchmark: Benchmark) -> tuple[ScoreDeclaration, ...]:
+    """How to read the values of a row, in the same order; raises Invalid."""
+    return tuple(
+        score for metric in benchmark.metrics for score in build_metric(metric, RowLimits()).scores
+    )
+
+
 __all__ = [
     "METRICS",
     "NON_FINITE",
@@ -45,7 +52,9 @@ __all__ = [
     "Columns",
     "Metric",
     "Note",
+    "RubricLevel",
     "ScoreDeclaration",
     "build_metric",
+    "declarations_of",
     "scores_of",
 ]

@@ -20,13 +20,26 @@ NON_FINITE = "non_finite"
 
 
 @dataclass(frozen=True, kw_only=True)
+class RubricLevel:
+    """One label of a rubric, and the number that stands for it."""
+
+    label: str
+    value: float
+    description: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoreDeclaration:
-    """One named value that a metric gives every row, and how to read it."""
+    """One named value that a metric gives every row, and how to read it.
+
+    With a `rubric` the values are those of its levels, each of them once; a row's label follows from its value.
+    """
 
     name: str
     direction: ScoreDirection
     minimum: float | None = None
     maximum: float | None = None
+    rubric: tuple[RubricLevel, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

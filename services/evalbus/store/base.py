@@ -21,8 +21,11 @@ from evalbus_schemas.chunks import ChunkProgress, ChunkScored, Plan, RowLimits
 from evalbus_schemas.events import BenchmarkEvent, LifecycleVerb
 from evalbus_schemas.jobs import Job, Why
 from evalbus_schemas.queries import (
+    CompareResults,
+    Comparison,
     DeadLetterPage,
     DeadLetterShown,
+    Deleted,
     EventPage,
     JobPage,
     ListDeadLetters,
@@ -31,6 +34,7 @@ from evalbus_schemas.queries import (
     ListResults,
     ListRows,
     Result,
+    ResultNamed,
     ResultPage,
     RowPage,
 )
@@ -59,6 +63,7 @@ class NewJob:
     idempotency_key: str
     content_hash: bytes
     correlation_id: str | None
+    created_by: str | None
     fingerprints: tuple[str, ...]
     """One for each dataset, in the order of the benchmark."""
 
@@ -87,6 +92,10 @@ class JobStore(Protocol):
 
     async def fail(self, job_id: UUID, *, code: str, message: str) -> None:
         """End it in error, with its event; nothing if it has ended already."""
+        ...
+
+    async def delete(self, workspace: str, name_or_id: str) -> Deleted:
+        """An ended job and its rows; its result stays. Raises NotFound, or Conflict if it has not ended."""
         ...
 
     async def why(self, workspace: str, name_or_id: str) -> Why:
@@ -242,21 +251,33 @@ class ScoreColumn:
     values: Sequence[float]
 
 
+Aggregate = Callable[[Benchmark, Sequence[ScoreColumn]], Sequence[MetricResult]]
+"""From the columns of one (dataset, model), in the benchmark's order, to the entries of the result."""
+
+
 class ResultStore(Protocol):
-    async def finalize_next(
-        self, aggregate: Callable[[Sequence[ScoreColumn]], Sequence[MetricResult]]
-    ) -> str | None:
+    async def finalize_next(self, aggregate: Aggregate) -> str | None:
         """End one whole job that nobody else finalizes; its name, or None if there is none.
 
         Result, job and event change together. With more failed rows than its benchmark bears it ends in error.
         """
         ...
 
-    async def result(self, workspace: str, name: str) -> Result:
+    async def result(self, query: ResultNamed) -> Result:
         """Raises NotFound."""
         ...
 
-    async def list(self, query: ListResults) -> ResultPage: ...
+    async def list(self, query: ListResults) -> ResultPage:
+        """Raises Invalid or OverLimit for a filter that cannot be."""
+        ...
+
+    async def delete(self, workspace: str, name: str) -> Deleted:
+        """Gone at once and never made again; raises NotFound, also the second time."""
+        ...
+
+    async def compare(self, query: CompareResults) -> Comparison:
+        """Raises NotFound, Invalid, or Conflict if data or metric parameters differ and it is not forced."""
+        ...
 
     async def rows(self, query: ListRows) -> RowPage:
         """Raises NotFound, or Invalid for a cursor that is none."""
