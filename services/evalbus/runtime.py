@@ -21,7 +21,7 @@ from evalbus.evaluator.children import ScoringChildren
 from evalbus.health import Check as HealthCheck
 from evalbus.health import served
 from evalbus.logs import get_logger
-from evalbus.metrics import scores_of
+from evalbus.metrics import directions_of, scores_of
 from evalbus.producer import service as producer
 from evalbus.remote import amqp_url
 from evalbus.results import service as results
@@ -46,7 +46,10 @@ class Stores:
     jobs: postgres.PostgresJobs
     dispatch: postgres.PostgresDispatch
     scores: postgres.PostgresScores
+    finals: postgres.PostgresFinals
     results: postgres.PostgresResults
+    comparisons: postgres.PostgresComparisons
+    rows: postgres.PostgresRows
     events: postgres.PostgresEvents
     dead_letters: postgres.PostgresDeadLetters
     upkeep: postgres.PostgresUpkeep
@@ -56,6 +59,8 @@ class Stores:
         return Queries(
             jobs=self.jobs,
             results=self.results,
+            comparisons=self.comparisons,
+            rows=self.rows,
             events=self.events,
             dead_letters=self.dead_letters,
             changes=self.changes,
@@ -79,7 +84,10 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             jobs=postgres.PostgresJobs(database),
             dispatch=postgres.PostgresDispatch(database),
             scores=postgres.PostgresScores(database, scores_of),
-            results=postgres.PostgresResults(database, scores_of),
+            finals=postgres.PostgresFinals(database, scores_of),
+            results=postgres.PostgresResults(database),
+            comparisons=postgres.PostgresComparisons(database, scores_of, directions_of),
+            rows=postgres.PostgresRows(database, scores_of),
             events=postgres.PostgresEvents(database),
             dead_letters=postgres.PostgresDeadLetters(database),
             upkeep=postgres.PostgresUpkeep(database),
@@ -132,11 +140,12 @@ async def serving(
                     bus=bus,
                     jobs=stores.jobs,
                     scores=stores.scores,
-                    results=stores.results,
+                    finals=stores.finals,
                     events=stores.events,
                     dead_letters=stores.dead_letters,
                     upkeep=stores.upkeep,
                     changes=stores.changes,
+                    queries=stores.queries,
                     settings=settings,
                 )
             )

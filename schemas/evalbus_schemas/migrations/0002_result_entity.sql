@@ -1,7 +1,15 @@
 -- migrate:up
 
 -- Results can be deleted, tell who made them, and know the data and the metrics that they may be compared by.
-ALTER TABLE job ADD COLUMN created_by text;
+ALTER TABLE job
+    ADD COLUMN created_by text,
+    -- When the rows of a deleted job were gone as well.
+    ADD COLUMN reclaimed_at timestamptz;
+
+CREATE INDEX job_to_reclaim ON job (job_no) WHERE deleted_at IS NOT NULL AND reclaimed_at IS NULL;
+
+-- Failed rows are few, and the first that people look for.
+CREATE INDEX score_failed ON score (job_no, dataset_no, model_no, row_index, repeat) WHERE is_failed;
 
 ALTER TABLE result
     ADD COLUMN result_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -45,4 +53,5 @@ ALTER TABLE result
     ADD CONSTRAINT result_workspace_name_key UNIQUE (workspace, name),
     DROP COLUMN metric_specs, DROP COLUMN digests, DROP COLUMN deleted_at,
     DROP COLUMN updated_at, DROP COLUMN created_by, DROP COLUMN result_id;
-ALTER TABLE job DROP COLUMN created_by;
+DROP INDEX score_failed, job_to_reclaim;
+ALTER TABLE job DROP COLUMN created_by, DROP COLUMN reclaimed_at;

@@ -38,6 +38,8 @@ class Message:
     """1 at the first delivery; grows each time the message comes back after a failure."""
     expires_seconds: float | None = None
     is_persistent: bool = True
+    sender: str | None = None
+    """Who sent it, as the broker has checked it; None if it was not said."""
     routing_key: str = ""
     """How an arrived message was addressed."""
     body_bytes: int = 0

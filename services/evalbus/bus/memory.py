@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from getpass import getuser
 from typing import Self
 from uuid import uuid4
 
@@ -173,6 +174,8 @@ class MemoryBus:
         message = replace(
             request.message,
             reply_to=address,
+            # Whoever asks in this process is whoever runs it.
+            sender=getuser(),
             correlation_id=request.message.correlation_id or str(uuid4()),
             expires_seconds=timeout_seconds,
         )

@@ -8,7 +8,7 @@ from evalbus.metrics.f1 import F1
 from evalbus.metrics.number_check import NumberCheck
 from evalbus.metrics.string_check import StringCheck
 from evalbus.registry import Table, build
-from evalbus_schemas.benchmark import Benchmark, Plugin
+from evalbus_schemas.benchmark import Benchmark, Plugin, ScoreDirection
 from evalbus_schemas.chunks import RowLimits
 
 METRICS: Final = Table[Metric](
@@ -45,6 +45,14 @@ def declarations_of(benchmark: Benchmark) -> tuple[ScoreDeclaration, ...]:
     )
 
 
+def directions_of(benchmark: Benchmark) -> dict[tuple[str, str], ScoreDirection]:
+    """Whether more is better, by (metric, score); raises Invalid."""
+    return {
+        name: declaration.direction
+        for name, declaration in zip(scores_of(benchmark), declarations_of(benchmark), strict=True)
+    }
+
+
 __all__ = [
     "METRICS",
     "NON_FINITE",
@@ -56,5 +64,6 @@ __all__ = [
     "ScoreDeclaration",
     "build_metric",
     "declarations_of",
+    "directions_of",
     "scores_of",
 ]

@@ -31,7 +31,12 @@ class Acceptance:
     """Where datasets may lie; None: anywhere, because whoever asks is the owner of this process."""
 
     async def start(
-        self, command: StartBenchmark, *, key: str, correlation_id: str | None
+        self,
+        command: StartBenchmark,
+        *,
+        key: str,
+        correlation_id: str | None,
+        created_by: str | None,
     ) -> JobStarted:
         """Raises Invalid, NotAllowed, NotFound or Conflict; nothing is kept of a command that is refused."""
         content = content_hash(command)
@@ -50,6 +55,7 @@ class Acceptance:
                 idempotency_key=key,
                 content_hash=content,
                 correlation_id=correlation_id,
+                created_by=created_by,
                 fingerprints=fingerprints,
             )
         )

@@ -67,7 +67,10 @@ class StartCommand:
 async def start(acceptance: Acceptance, command: StartBenchmark, message: Message) -> JobStarted:
     """The one way a job begins, whichever door the command came through."""
     started = await acceptance.start(
-        command, key=message.id, correlation_id=message.correlation_id or message.id
+        command,
+        key=message.id,
+        correlation_id=message.correlation_id or message.id,
+        created_by=message.sender,
     )
     log.info(
         "job.accepted",

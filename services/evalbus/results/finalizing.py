@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from evalbus.errors import TransientError
 from evalbus.logs import get_logger
 from evalbus.results.aggregates import aggregate
-from evalbus.store.base import ResultStore, Watcher
+from evalbus.store.base import FinalStore, Watcher
 
 log = get_logger(__name__)
 
@@ -17,14 +17,14 @@ PAUSE_SECONDS = 1.0
 class Finalizing:
     """In a task and transaction of its own; whoever dies here leaves the job to the next one who looks."""
 
-    results: ResultStore
+    finals: FinalStore
     final: Watcher
     poll_seconds: float
 
     async def run(self) -> None:
         while True:
             try:
-                name = await self.results.finalize_next(aggregate)
+                name = await self.finals.finalize_next(aggregate)
             except TransientError as error:
                 log.warning("finalizing.waits", error=str(error))
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -7,10 +7,19 @@ from pydantic import BaseModel
 
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
-from evalbus.store.base import Changes, DeadLetterStore, EventStore, JobStore, ResultStore
+from evalbus.store.base import (
+    Changes,
+    ComparisonStore,
+    DeadLetterStore,
+    EventStore,
+    JobStore,
+    ResultStore,
+    RowStore,
+)
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
+    CompareResults,
     DeadLetterNamed,
     Discovered,
     JobNamed,
@@ -32,6 +41,8 @@ POLL_SECONDS = 0.5
 class Queries:
     jobs: JobStore
     results: ResultStore
+    comparisons: ComparisonStore
+    rows: RowStore
     events: EventStore
     dead_letters: DeadLetterStore
     changes: Changes
@@ -45,6 +56,7 @@ class Queries:
             "jobs.wait": self.jobs_wait,
             "results.get": self.results_get,
             "results.list": self.results_list,
+            "results.compare": self.results_compare,
             "results.rows": self.results_rows,
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
@@ -80,13 +92,16 @@ class Queries:
                 await ended.wait(min(left, POLL_SECONDS))
 
     async def results_get(self, named: ResultNamed, _: Message) -> BaseModel:
-        return await self.results.result(named.workspace, named.result)
+        return await self.results.result(named)
 
     async def results_list(self, query: ListResults, _: Message) -> BaseModel:
         return await self.results.list(query)
 
+    async def results_compare(self, query: CompareResults, _: Message) -> BaseModel:
+        return await self.comparisons.compare(query)
+
     async def results_rows(self, query: ListRows, _: Message) -> BaseModel:
-        return await self.results.rows(query)
+        return await self.rows.list(query)
 
     async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
         return await self.events.list(query)

@@ -10,6 +10,9 @@ from evalbus.store.base import UpkeepStore
 log = get_logger(__name__)
 
 FORGET_EVERY_SECONDS = 600.0
+RECLAIM_ROWS = 20_000
+RECLAIM_STEPS = 50
+RECLAIM_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +30,17 @@ class Reconciling:
                 overdue = await self.upkeep.overdue_to_pending(overdue_seconds=self.overdue_seconds)
                 if overdue:
                     log.warning("chunks.overdue", chunks=overdue)
+                await self._reclaim()
                 if clock() >= forget_at:
                     await self.upkeep.forget(event_days=self.event_days)
                     forget_at = clock() + FORGET_EVERY_SECONDS
             except TransientError as error:
                 log.warning("reconciling.waits", error=str(error))
             await asyncio.sleep(self.every_seconds)
+
+    async def _reclaim(self) -> None:
+        """A little at a time, so that nobody waits for it."""
+        for _ in range(RECLAIM_STEPS):
+            if not await self.upkeep.reclaim(rows_max=RECLAIM_ROWS):
+                return
+            await asyncio.sleep(RECLAIM_PAUSE_SECONDS)

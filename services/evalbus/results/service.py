@@ -17,8 +17,8 @@ from evalbus.store.base import (
     Changes,
     DeadLetterStore,
     EventStore,
+    FinalStore,
     JobStore,
-    ResultStore,
     ScoreStore,
     UpkeepStore,
 )
@@ -44,16 +44,17 @@ async def serve(
     bus: Bus,
     jobs: JobStore,
     scores: ScoreStore,
-    results: ResultStore,
+    finals: FinalStore,
     events: EventStore,
     dead_letters: DeadLetterStore,
     upkeep: UpkeepStore,
     changes: Changes,
+    queries: Queries,
     settings: Settings,
 ) -> AsyncGenerator[None]:
     """Open and at work as long as this is; leaving it drains what is in hand."""
     finalizing = Finalizing(
-        results=results, final=changes.watch("final"), poll_seconds=settings.poll_seconds
+        finals=finals, final=changes.watch("final"), poll_seconds=settings.poll_seconds
     )
     relaying = Relaying(
         events=events,
@@ -66,9 +67,6 @@ async def serve(
         overdue_seconds=settings.overdue_seconds,
         every_seconds=settings.reconcile_seconds,
         event_days=settings.event_days,
-    )
-    queries = Queries(
-        jobs=jobs, results=results, events=events, dead_letters=dead_letters, changes=changes
     )
     consumers = (
         (SCORED_QUEUE, KeepChunk(scores=scores, jobs=jobs), CHUNKS_AT_ONCE),

@@ -9,14 +9,14 @@ The promises, kept by every adapter and tested in tests/conformance:
 - Unavailable means the outcome may be unknown; every method bears being called again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, Protocol
 from uuid import UUID
 
-from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.benchmark import Benchmark, ScoreDirection
 from evalbus_schemas.chunks import ChunkProgress, ChunkScored, Plan, RowLimits
 from evalbus_schemas.events import BenchmarkEvent, LifecycleVerb
 from evalbus_schemas.jobs import Job, Why
@@ -254,8 +254,11 @@ class ScoreColumn:
 Aggregate = Callable[[Benchmark, Sequence[ScoreColumn]], Sequence[MetricResult]]
 """From the columns of one (dataset, model), in the benchmark's order, to the entries of the result."""
 
+DirectionsOf = Callable[[Benchmark], Mapping[tuple[str, str], ScoreDirection]]
+"""Whether more is better, by (metric, score)."""
 
-class ResultStore(Protocol):
+
+class FinalStore(Protocol):
     async def finalize_next(self, aggregate: Aggregate) -> str | None:
         """End one whole job that nobody else finalizes; its name, or None if there is none.
 
@@ -263,24 +266,30 @@ class ResultStore(Protocol):
         """
         ...
 
+
+class ResultStore(Protocol):
     async def result(self, query: ResultNamed) -> Result:
         """Raises NotFound."""
         ...
 
     async def list(self, query: ListResults) -> ResultPage:
-        """Raises Invalid or OverLimit for a filter that cannot be."""
+        """Raises Invalid or OverLimit for a filter that cannot be, OverLimit for a page that is too large."""
         ...
 
     async def delete(self, workspace: str, name: str) -> Deleted:
         """Gone at once and never made again; raises NotFound, also the second time."""
         ...
 
+
+class ComparisonStore(Protocol):
     async def compare(self, query: CompareResults) -> Comparison:
         """Raises NotFound, Invalid, or Conflict if data or metric parameters differ and it is not forced."""
         ...
 
-    async def rows(self, query: ListRows) -> RowPage:
-        """Raises NotFound, or Invalid for a cursor that is none."""
+
+class RowStore(Protocol):
+    async def list(self, query: ListRows) -> RowPage:
+        """Raises NotFound, or Invalid for a score or a cursor that is none."""
         ...
 
 
@@ -351,6 +360,10 @@ class UpkeepStore(Protocol):
 
     async def free_leases(self) -> None:
         """Whoever held one is known to be gone: jobs are read on at once."""
+        ...
+
+    async def reclaim(self, *, rows_max: int) -> bool:
+        """Free the space of deleted jobs, so many rows at a time; False when there is nothing left to free."""
         ...
 
     async def forget(self, *, event_days: int) -> None:

@@ -89,6 +89,11 @@ class Link:
             await close_quietly(connection)
 
     @property
+    def user(self) -> str | None:
+        """Whom the broker takes us for."""
+        return self._url.user
+
+    @property
     def server_version(self) -> str:
         """As the broker said it when it was greeted; empty while there is no connection."""
         if self._connection is None or self._connection.transport is None:

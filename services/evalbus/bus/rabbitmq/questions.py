@@ -76,7 +76,7 @@ class Questions:
                 message.body,
                 exchange=request.exchange,
                 routing_key=request.key,
-                properties=properties_of(message),
+                properties=properties_of(message, sender=self._link.user),
                 mandatory=request.is_mandatory,
             )
             return await answer

@@ -32,7 +32,8 @@ TRACEPARENT = "traceparent"
 Headers = Mapping[str, Any]
 
 
-def properties_of(message: Message) -> Basic.Properties:
+def properties_of(message: Message, *, sender: str | None = None) -> Basic.Properties:
+    """`sender` is the user of the connection; the broker refuses any other, so it is not taken from the message."""
     table: FieldTable = {
         **message.headers,
         f"{cloudevents.PREFIX}specversion": cloudevents.SPECVERSION,
@@ -56,6 +57,7 @@ def properties_of(message: Message) -> Basic.Properties:
         reply_to=message.reply_to,
         expiration=None if expires is None else str(max(1, int(expires * 1000))),
         delivery_mode=PERSISTENT if message.is_persistent else TRANSIENT,
+        user_id=sender,
     )
 
 
@@ -83,6 +85,7 @@ def read(delivered: DeliveredMessage) -> Message:
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
         traceparent=_text(table.get(TRACEPARENT)),
+        sender=properties.user_id,
         attempt=_attempt(table.get(headers.ATTEMPT)),
         is_persistent=properties.delivery_mode == PERSISTENT,
         routing_key=delivered.routing_key or "",

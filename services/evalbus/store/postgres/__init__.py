@@ -1,24 +1,30 @@
 """The store on Postgres, 15 or newer: one adapter for each port of store/base.py."""
 
 from evalbus.store.postgres.changes import PostgresChanges, open_changes
+from evalbus.store.postgres.comparing import PostgresComparisons
 from evalbus.store.postgres.database import Database, open_database, wait_for
 from evalbus.store.postgres.dead_letters import PostgresDeadLetters
 from evalbus.store.postgres.dispatch import PostgresDispatch
 from evalbus.store.postgres.events import PostgresEvents
+from evalbus.store.postgres.finalizing import PostgresFinals
 from evalbus.store.postgres.jobs import PostgresJobs
 from evalbus.store.postgres.migrations import migrate, pending_versions
 from evalbus.store.postgres.results import PostgresResults
+from evalbus.store.postgres.rows import PostgresRows
 from evalbus.store.postgres.scores import PostgresScores
 from evalbus.store.postgres.upkeep import PostgresUpkeep
 
 __all__ = [
     "Database",
     "PostgresChanges",
+    "PostgresComparisons",
     "PostgresDeadLetters",
     "PostgresDispatch",
     "PostgresEvents",
+    "PostgresFinals",
     "PostgresJobs",
     "PostgresResults",
+    "PostgresRows",
     "PostgresScores",
     "PostgresUpkeep",
     "migrate",

@@ -33,7 +33,7 @@ def event_of(job: Job, results: Sequence[MetricResult] = ()) -> BenchmarkEvent:
             score=score.name,
             mean=score.mean,
             count=score.count,
-            nan_count=score.nan_count,
+            nan_count=score.nan_count or 0,
         )
         for result in results
         for score in result.scores

@@ -13,8 +13,8 @@ from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import id_in, job_of, number_after, page_of, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.jobs import Job, Why, WhyReason
-from evalbus_schemas.names import made_up_job_name
-from evalbus_schemas.queries import JobPage, ListJobs
+from evalbus_schemas.names import made_up_job_name, reference
+from evalbus_schemas.queries import Deleted, JobPage, ListJobs
 
 if TYPE_CHECKING:
     import asyncpg
@@ -87,6 +87,17 @@ class PostgresJobs:
                 await connection.execute(SQL.notify_work)
                 return job
             return await _job(connection, found["job_no"])
+
+    async def delete(self, workspace: str, name_or_id: str) -> Deleted:
+        async with self._database.transaction() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            deleted_at = await connection.fetchval(SQL.delete_job, found["job_no"])
+        if deleted_at is None:
+            raise Conflict(
+                f"job {name_or_id!r} is {found['status']}: cancel it before it is deleted",
+                {"wanted": "a job that has ended", "found": found["status"]},
+            )
+        return Deleted(id=reference(workspace, found["name"]), deleted_at=deleted_at)
 
     async def fail(self, job_id: UUID, *, code: str, message: str) -> None:
         async with self._database.transaction() as connection:

@@ -4,11 +4,11 @@ SELECT evalbus_ensure_partition(date_trunc('month', now())::date);
 -- name: create_job
 INSERT INTO job (
     job_id, workspace, name, benchmark, month, spec, limits, labels,
-    idempotency_key, content_hash, correlation_id, status
+    idempotency_key, content_hash, correlation_id, created_by, status
 )
 VALUES (
     gen_random_uuid(), $1, $2, $3, date_trunc('month', now())::date, $4, $5, $6::jsonb,
-    $7, $8, $9, 'created'
+    $7, $8, $9, $10, 'created'
 )
 ON CONFLICT DO NOTHING
 RETURNING job_no;
@@ -24,7 +24,7 @@ FROM job
 WHERE workspace = $1 AND idempotency_key = $2;
 
 -- name: result_has_name
-SELECT EXISTS (SELECT 1 FROM result WHERE workspace = $1 AND name = $2);
+SELECT EXISTS (SELECT 1 FROM result WHERE workspace = $1 AND name = $2 AND deleted_at IS NULL);
 
 -- name: job_by_no
 SELECT * FROM job_shown WHERE job_no = $1;
@@ -79,3 +79,10 @@ FROM job AS j
 LEFT JOIN chunk AS c ON c.job_no = j.job_no AND c.status <> 'done'
 WHERE j.job_no = $1
 GROUP BY j.job_no;
+
+-- name: delete_job
+-- Out of every answer at once; upkeep reclaims its rows, and late messages still find whose they are.
+UPDATE job
+SET deleted_at = now()
+WHERE job_no = $1 AND deleted_at IS NULL AND status IN ('completed', 'error', 'cancelled')
+RETURNING deleted_at;

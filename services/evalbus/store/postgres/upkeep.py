@@ -27,6 +27,21 @@ class PostgresUpkeep:
         async with self._database.connection() as connection:
             await connection.execute(SQL.free_leases)
 
+    async def reclaim(self, *, rows_max: int) -> bool:
+        async with self._database.connection() as connection:
+            job = await connection.fetchrow(SQL.job_to_reclaim)
+            if job is None:
+                return False
+            key = (job["job_no"], job["month"])
+            for query in (SQL.reclaim_scores, SQL.reclaim_items):
+                if await connection.execute(query, *key, rows_max) != "DELETE 0":
+                    return True
+            # The job itself stays as a stone on the grave: whoever sends a late message finds that it has ended.
+            async with connection.transaction():
+                await connection.execute(SQL.reclaim_chunks, job["job_no"])
+                await connection.execute(SQL.reclaimed, job["job_no"])
+            return True
+
     async def forget(self, *, event_days: int) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.close_chunks)

@@ -57,3 +57,36 @@ SELECT
 
 -- name: notify_work
 SELECT pg_notify('evalbus_work', '');
+
+-- name: job_to_reclaim
+SELECT job_no, month
+FROM job
+WHERE deleted_at IS NOT NULL AND reclaimed_at IS NULL
+ORDER BY job_no
+LIMIT 1;
+
+-- name: reclaim_scores
+DELETE FROM score
+WHERE month = $2 AND (job_no, dataset_no, model_no, row_index, repeat) IN (
+    SELECT job_no, dataset_no, model_no, row_index, repeat
+    FROM score
+    WHERE job_no = $1 AND month = $2
+    ORDER BY job_no, dataset_no, model_no, row_index, repeat
+    LIMIT $3
+);
+
+-- name: reclaim_items
+DELETE FROM item
+WHERE month = $2 AND (job_no, dataset_no, row_index) IN (
+    SELECT job_no, dataset_no, row_index
+    FROM item
+    WHERE job_no = $1 AND month = $2
+    ORDER BY job_no, dataset_no, row_index
+    LIMIT $3
+);
+
+-- name: reclaim_chunks
+DELETE FROM chunk WHERE job_no = $1;
+
+-- name: reclaimed
+UPDATE job SET reclaimed_at = now() WHERE job_no = $1;

@@ -1,0 +1,261 @@
+"""Models and results side by side: means from the results, differences from the rows, paired by row id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import orjson
+
+from evalbus.errors import Conflict, Invalid, unknown
+from evalbus.store.base import DirectionsOf, ScoresOf
+from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.records import storable
+from evalbus.store.postgres.results import no_result, with_scores
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import Benchmark, ScoreDirection
+from evalbus_schemas.names import reference
+from evalbus_schemas.queries import (
+    ComparedCell,
+    ComparedColumn,
+    ComparedScore,
+    CompareResults,
+    Comparison,
+    Result,
+)
+from evalbus_schemas.scores import ScoreStatistics
+
+if TYPE_CHECKING:
+    import asyncpg
+
+SQL = load("comparing.sql")
+
+COLUMNS_MAX = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A result with what is needed to find its rows."""
+
+    result: Result
+    job_no: int
+    month: date
+    benchmark: Benchmark
+    digests: Mapping[str, str]
+    """Of each dataset."""
+    specs: Mapping[str, JsonObject]
+    """Of each metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    """One model of one result."""
+
+    source: _Source
+    model_no: int
+    model: str
+
+    def statistics(self) -> dict[tuple[str, str, str], ScoreStatistics]:
+        """By (dataset, metric, score)."""
+        return {
+            (entry.dataset, entry.metric, score.name): score
+            for entry in self.source.result.results
+            if entry.model == self.model
+            for score in entry.scores
+        }
+
+
+class PostgresComparisons:
+    def __init__(
+        self, database: Database, scores_of: ScoresOf, directions_of: DirectionsOf
+    ) -> None:
+        self._database = database
+        self._scores_of = scores_of
+        self._directions_of = directions_of
+
+    async def compare(self, query: CompareResults) -> Comparison:
+        async with self._database.connection() as connection:
+            columns, baseline_no = await self._columns(connection, query)
+            baseline = columns[baseline_no]
+            differences = _differences(baseline, columns)
+            if differences and not query.force:
+                raise Conflict(
+                    f"not comparable: {'; '.join(differences)} (compare all the same by force)",
+                    {"found": list(differences)},
+                )
+            cells = [await self._cells(connection, baseline, column) for column in columns]
+        return Comparison(
+            columns=tuple(
+                ComparedColumn(result=column.source.result.name, model=column.model)
+                for column in columns
+            ),
+            baseline=baseline_no,
+            scores=self._lines(columns, cells),
+            differences=differences,
+        )
+
+    async def _columns(
+        self, connection: Connection, query: CompareResults
+    ) -> tuple[list[_Column], int]:
+        sources: dict[str, _Source] = {}
+        asked = list(query.columns)
+        if query.baseline is not None and query.baseline not in asked:
+            asked.insert(0, query.baseline)
+        columns: list[_Column] = []
+        for text in asked:
+            name, _, model = text.partition(":")
+            if name not in sources:
+                sources[name] = await self._source(connection, query.workspace, name)
+            found = _models_of(sources[name], model)
+            columns += [column for column in found if column not in columns]
+        if len(columns) > COLUMNS_MAX:
+            raise Invalid(f"{len(columns)} columns, at most {COLUMNS_MAX} are compared at once")
+        if query.baseline is None:
+            return columns, 0
+        name, _, model = query.baseline.partition(":")
+        return columns, columns.index(_models_of(sources[name], model)[0])
+
+    async def _source(self, connection: Connection, workspace: str, name: str) -> _Source:
+        record = await connection.fetchrow(SQL.column, workspace, storable(name))
+        if record is None:
+            raise no_result(workspace, name)
+        if record["are_rows_deleted"]:
+            raise Conflict(f"the rows of {name!r} were deleted with its job")
+        (result,) = await with_scores(connection, [record], None)
+        return _source_of(record, result)
+
+    async def _cells(
+        self, connection: Connection, baseline: _Column, column: _Column
+    ) -> dict[tuple[str, str, str], ComparedCell]:
+        cells = {
+            key: ComparedCell(
+                mean=score.mean,
+                count=score.count,
+                nan_count=score.nan_count or 0,
+                n_failed=score.n_failed or 0,
+            )
+            for key, score in column.statistics().items()
+        }
+        if column is baseline:
+            return cells
+        for dataset in column.source.result.datasets:
+            if dataset in baseline.source.result.datasets:
+                cells |= await self._paired(connection, baseline, column, dataset, cells)
+        return cells
+
+    async def _paired(
+        self,
+        connection: Connection,
+        baseline: _Column,
+        column: _Column,
+        dataset: str,
+        cells: Mapping[tuple[str, str, str], ComparedCell],
+    ) -> dict[tuple[str, str, str], ComparedCell]:
+        of_baseline = self._scores_of(baseline.source.benchmark)
+        of_this = self._scores_of(column.source.benchmark)
+        shared = [name for name in of_this if name in of_baseline]
+        if not shared:
+            return {}
+        records = await connection.fetch(
+            SQL.paired,
+            *_rows_of(baseline, dataset),
+            *_rows_of(column, dataset),
+            [of_baseline.index(name) + 1 for name in shared],
+            [of_this.index(name) + 1 for name in shared],
+        )
+        directions = self._directions_of(column.source.benchmark)
+        paired: dict[tuple[str, str, str], ComparedCell] = {}
+        for record in records:
+            metric, score = shared[record["score_no"] - 1]
+            key = (dataset, reference(column.source.result.workspace, metric), score)
+            is_lower_better = directions[(metric, score)] == "lower"
+            higher, lower = record["higher"], record["lower"]
+            paired[key] = cells[key].model_copy(
+                update={
+                    "delta": record["delta"],
+                    "n_paired": record["n_paired"],
+                    "only_in_baseline": record["only_in_baseline"],
+                    "only_in_this": record["only_in_this"],
+                    "better": lower if is_lower_better else higher,
+                    "worse": higher if is_lower_better else lower,
+                    "equal": record["equal"],
+                }
+            )
+        return paired
+
+    def _lines(
+        self,
+        columns: Sequence[_Column],
+        cells: Sequence[Mapping[tuple[str, str, str], ComparedCell]],
+    ) -> tuple[ComparedScore, ...]:
+        """Every score that a column has, in the order in which it first appears."""
+        directions: dict[tuple[str, str, str], ScoreDirection] = {}
+        for column, of_column in zip(columns, cells, strict=True):
+            known = self._directions_of(column.source.benchmark)
+            for dataset, metric, score in of_column:
+                name = metric.partition("/")[2]
+                directions.setdefault((dataset, metric, score), known[(name, score)])
+        return tuple(
+            ComparedScore(
+                dataset=key[0],
+                metric=key[1],
+                score=key[2],
+                direction=direction,
+                cells=tuple(of_column.get(key) for of_column in cells),
+            )
+            for key, direction in directions.items()
+        )
+
+
+def _source_of(record: "asyncpg.Record", result: Result) -> _Source:
+    digests: list[str] = record["digests"]
+    specs: list[JsonObject] = orjson.loads(record["metric_specs"])
+    return _Source(
+        result=result,
+        job_no=record["job_no"],
+        month=record["month"],
+        benchmark=Benchmark.model_validate_json(record["spec"]),
+        digests=dict(zip(result.datasets, digests, strict=True)),
+        specs=dict(zip(result.metrics, specs, strict=True)),
+    )
+
+
+def _models_of(source: _Source, model: str) -> list[_Column]:
+    """All models of a result, or the one that is named, with or without its workspace."""
+    columns = [
+        _Column(source=source, model_no=number, model=name)
+        for number, name in enumerate(source.result.models)
+    ]
+    if not model:
+        return columns
+    found = [
+        column for column in columns if model in (column.model, column.model.partition("/")[2])
+    ]
+    if not found:
+        raise unknown("model", model, source.result.models, where=source.result.name)
+    return found
+
+
+def _rows_of(column: _Column, dataset: str) -> tuple[int, date, int, int]:
+    source = column.source
+    return (source.job_no, source.month, source.result.datasets.index(dataset), column.model_no)
+
+
+def _differences(baseline: _Column, columns: Sequence[_Column]) -> tuple[str, ...]:
+    """Why numbers of these columns do not mean the same, in words."""
+    found: dict[str, None] = {}
+    base = baseline.source
+    for column in columns:
+        other = column.source
+        names = f"{base.result.name} and {other.result.name}"
+        shared = [dataset for dataset in other.digests if dataset in base.digests]
+        if not shared:
+            found[f"{names} have no dataset in common"] = None
+        for dataset in shared:
+            if other.digests[dataset] != base.digests[dataset]:
+                found[f"the rows of {dataset} differ between {names}"] = None
+        for metric, spec in other.specs.items():
+            if metric in base.specs and spec != base.specs[metric]:
+                found[f"the parameters of {metric} differ between {names}"] = None
+    return tuple(found)

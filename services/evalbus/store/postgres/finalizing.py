@@ -1,0 +1,171 @@
+"""Making a result in one transaction, from the stored rows in row order."""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from datetime import date
+
+import orjson
+
+from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
+from evalbus.store.postgres import events, jobs
+from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.jobs import Job
+from evalbus_schemas.names import reference
+from evalbus_schemas.scores import MetricResult, ScoreStatistics
+
+SQL = load("finalizing.sql")
+
+SLAB_ROWS = 20_000
+
+STATISTICS = (
+    "count",
+    "nan_count",
+    "n_failed",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "variance",
+    "std_dev",
+    "mean_failures_as_worst",
+    "score_type",
+)
+"""Of a score, what lies in columns of its own and can be filtered by."""
+SHAPE = {"percentiles", "histogram", "rubric_distribution", "mode_category"}
+"""And what is only ever read whole."""
+
+
+class PostgresFinals:
+    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+        self._database = database
+        self._scores_of = scores_of
+
+    async def finalize_next(self, aggregate: Aggregate) -> str | None:
+        async with self._database.transaction() as connection:
+            record = await connection.fetchrow(SQL.claim_whole)
+            if record is None:
+                return None
+            job_no: int = record["job_no"]
+            month: date = record["month"]
+            benchmark = Benchmark.model_validate_json(record["spec"])
+            job = await jobs.job_by_no(connection, job_no)
+            if too_many := _too_many_failed(job, benchmark):
+                await jobs.fail(connection, job_no, code="too_many_failed_rows", message=too_many)
+                return job.name
+            results = await self._results(connection, job, job_no, month, benchmark, aggregate)
+            await _add_result(connection, job, job_no, month, benchmark, results)
+            await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
+            done = await jobs.job_by_no(connection, job_no)
+            await events.put(connection, "completed", events.event_of(done, results))
+            return job.name
+
+    async def _results(
+        self,
+        connection: Connection,
+        job: Job,
+        job_no: int,
+        month: date,
+        benchmark: Benchmark,
+        aggregate: Aggregate,
+    ) -> list[MetricResult]:
+        """One (dataset, model) after another, so that only the values of one are held at a time."""
+        sizes: list[int] = [
+            record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)
+        ]
+        results: list[MetricResult] = []
+        for dataset_no, dataset in enumerate(benchmark.datasets):
+            for model_no, model in enumerate(benchmark.models):
+                n_failed, values = await self._values(
+                    connection, benchmark, (job_no, dataset_no, model_no, month), sizes[dataset_no]
+                )
+                columns = [
+                    ScoreColumn(
+                        dataset=reference(job.workspace, dataset.name),
+                        model=reference(job.workspace, model.name),
+                        metric=reference(job.workspace, metric),
+                        score=score,
+                        n_failed=n_failed,
+                        values=column,
+                    )
+                    for (metric, score), column in zip(
+                        self._scores_of(benchmark), values, strict=True
+                    )
+                ]
+                # Exact sums of millions of numbers take a moment, and heartbeats must go on.
+                results += await asyncio.to_thread(aggregate, benchmark, columns)
+        return results
+
+    async def _values(
+        self,
+        connection: Connection,
+        benchmark: Benchmark,
+        key: tuple[int, int, int, date],
+        n_rows: int,
+    ) -> "tuple[int, list[array[float]]]":
+        """Failed rows, and the values of every score in row order."""
+        values = [array("d") for _ in self._scores_of(benchmark)]
+        n_failed = 0
+        for first_row in range(0, n_rows, SLAB_ROWS):
+            slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
+            assert slab, "an aggregate always has a row"
+            n_failed += slab["n_failed"]
+            for column, part in zip(values, zip(*slab["scores"], strict=True), strict=True):
+                column.extend(part)
+        return n_failed, values
+
+
+def _too_many_failed(job: Job, benchmark: Benchmark) -> str | None:
+    ratio = benchmark.params.max_row_error_ratio
+    if ratio is None or job.failed_rows <= ratio * job.rows:
+        return None
+    return f"{job.failed_rows} of {job.rows} rows failed, more than max_row_error_ratio {ratio:g}"
+
+
+async def _add_result(
+    connection: Connection,
+    job: Job,
+    job_no: int,
+    month: date,
+    benchmark: Benchmark,
+    results: Sequence[MetricResult],
+) -> None:
+    digests = [
+        await connection.fetchval(SQL.digest, job_no, dataset_no, month)
+        for dataset_no in range(len(benchmark.datasets))
+    ]
+    result_no: int = await connection.fetchval(
+        SQL.add_result,
+        job_no,
+        job.benchmark,
+        [reference(job.workspace, dataset.name) for dataset in benchmark.datasets],
+        [reference(job.workspace, model.name) for model in benchmark.models],
+        [reference(job.workspace, metric.name) for metric in benchmark.metrics],
+        digests,
+        orjson.dumps([metric.model_dump(mode="json") for metric in benchmark.metrics]).decode(),
+    )
+    lines = [(result, score) for result in results for score in result.scores]
+    await connection.copy_records_to_table(
+        "result_score",
+        columns=(
+            "result_no",
+            "position",
+            "dataset",
+            "model",
+            "metric",
+            "score",
+            *STATISTICS,
+            "shape",
+        ),
+        records=[
+            (result_no, position, result.dataset, result.model, result.metric, *_columns_of(score))
+            for position, (result, score) in enumerate(lines)
+        ],
+    )
+
+
+def _columns_of(score: ScoreStatistics) -> tuple[object, ...]:
+    shape = score.model_dump_json(include=SHAPE, exclude_none=True)
+    return (score.name, *(getattr(score, name) for name in STATISTICS), shape)

@@ -1,0 +1,36 @@
+-- name: claim_whole
+SELECT job_no, month, spec
+FROM job
+WHERE status = 'active' AND n_chunks IS NOT NULL AND chunks_done = n_chunks
+ORDER BY job_no
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: dataset_sizes
+SELECT n_rows FROM job_dataset WHERE job_no = $1 ORDER BY dataset_no;
+
+-- name: slab
+SELECT
+    count(*) FILTER (WHERE is_failed) AS n_failed,
+    array_agg(scores ORDER BY row_index, repeat) AS scores
+FROM score
+WHERE job_no = $1 AND dataset_no = $2 AND model_no = $3 AND month = $4
+    AND row_index >= $5 AND row_index < $6;
+
+-- name: digest
+-- A sum of hashes does not depend on the order of the rows.
+SELECT count(*) || ':' || coalesce(sum(hashtextextended(item, 0)::numeric), 0)
+FROM item
+WHERE job_no = $1 AND dataset_no = $2 AND month = $3;
+
+-- name: add_result
+INSERT INTO result (
+    workspace, name, job_id, job_no, benchmark, datasets, models, metrics, labels,
+    n_rows, n_failed, started_at, finished_at, created_by, digests, metric_specs
+)
+SELECT
+    workspace, name, job_id, job_no, $2, $3, $4, $5, labels,
+    rows_done, rows_failed, started_at, now(), created_by, $6, $7::jsonb
+FROM job
+WHERE job_no = $1
+RETURNING result_no;

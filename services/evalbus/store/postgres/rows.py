@@ -1,0 +1,156 @@
+"""The stored rows of a job, page by page, each with its item, its sample and its scores."""
+
+import math
+from collections.abc import Sequence
+from itertools import count
+
+import asyncpg
+import orjson
+
+from evalbus.errors import NotFound, unknown
+from evalbus.store.base import ScoresOf
+from evalbus.store.postgres.database import Database
+from evalbus.store.postgres.records import (
+    PAGE_BYTES_MAX,
+    fitting,
+    id_in,
+    not_a_cursor,
+    storable,
+)
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.names import reference
+from evalbus_schemas.queries import ListRows, NamedScore, Row, RowPage
+
+SQL = load("rows.sql")
+
+Names = Sequence[tuple[str, str]]
+
+
+class PostgresRows:
+    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+        self._database = database
+        self._scores_of = scores_of
+
+    async def list(self, query: ListRows) -> RowPage:
+        async with self._database.connection() as connection:
+            job = await connection.fetchrow(
+                SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
+            )
+            if job is None:
+                raise NotFound(
+                    f"no job {query.job!r} in workspace {query.workspace!r}",
+                    {"wanted": "a job", "found": query.job},
+                )
+            benchmark = Benchmark.model_validate_json(job["spec"])
+            names = self._scores_of(benchmark)
+            condition, parameters = _condition(query, benchmark, names)
+            records = await connection.fetch(
+                SQL.rows.format(condition=condition),
+                job["job_no"],
+                job["month"],
+                *_position(query.after),
+                query.limit + 1,
+                PAGE_BYTES_MAX,
+                *parameters,
+            )
+        rows = fitting(
+            _row(record, job["workspace"], benchmark, names) for record in records[: query.limit]
+        )
+        is_last = not records or len(rows) == records[0]["n_found"]
+        return RowPage(
+            rows=rows,
+            next=None if is_last else _cursor(records[len(rows) - 1]),
+            partial=job["status"] != "completed",
+        )
+
+
+def _condition(
+    query: ListRows, benchmark: Benchmark, names: Names
+) -> tuple[str, tuple[object, ...]]:
+    """A clause from a closed set of them, and its parameters, numbered behind those of the query."""
+    clauses: list[str] = ["true"]
+    parameters: list[object] = []
+    numbers = count(9)
+
+    def add(clause: str, value: object) -> None:
+        clauses.append(clause.format(f"${next(numbers)}"))
+        parameters.append(value)
+
+    if query.dataset is not None:
+        datasets = [dataset.name for dataset in benchmark.datasets]
+        add("s.dataset_no = {}::smallint", _index("dataset", query.dataset, datasets))
+    if query.model is not None:
+        models = [model.name for model in benchmark.models]
+        add("s.model_no = {}::smallint", _index("model", query.model, models))
+    if query.failed_only:
+        clauses.append("s.is_failed")
+    if query.score is not None:
+        at = _score_no(query.score, names)
+        # NaN is larger than every number to Postgres, and neither above nor below to a reader.
+        if query.below is not None:
+            add(f"s.scores[{at}] < {{}}::float8", query.below)
+        if query.above is not None:
+            add(f"s.scores[{at}] > {{}}::float8 AND s.scores[{at}] <> 'NaN'", query.above)
+    return " AND ".join(clauses), tuple(parameters)
+
+
+def _score_no(text: str, names: Names) -> int:
+    """The place of `metric` or `metric.score` among a row's values, from 1; the metric's first score by itself."""
+    for at, (metric, score) in enumerate(names, 1):
+        if text in (metric, f"{metric}.{score}"):
+            return at
+    raise unknown("score", text, [f"{metric}.{score}" for metric, score in names])
+
+
+def _cursor(record: "asyncpg.Record") -> str:
+    return "{dataset_no}.{model_no}.{row_index}.{repeat}".format_map(record)
+
+
+def _position(cursor: str | None) -> tuple[int, int, int, int]:
+    if cursor is None:
+        return (-1, -1, -1, -1)
+    parts = cursor.split(".")
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise not_a_cursor(cursor)
+    dataset_no, model_no, row_index, repeat = (int(part) for part in parts)
+    if max(dataset_no, model_no, repeat) > 32767 or row_index >= 2**63:
+        raise not_a_cursor(cursor)
+    return (dataset_no, model_no, row_index, repeat)
+
+
+def _index(kind: str, name: str, known: Sequence[str]) -> int:
+    if name not in known:
+        raise NotFound(
+            f"the job has no {kind} {name!r} (it has {', '.join(known)})",
+            {"wanted": kind, "found": name, "known": list(known)},
+        )
+    return known.index(name)
+
+
+def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, names: Names) -> Row:
+    dataset_no: int = record["dataset_no"]
+    model_no: int = record["model_no"]
+    metrics: dict[str, list[NamedScore]] = {}
+    for (metric, name), value in zip(names, record["scores"], strict=True):
+        metrics.setdefault(reference(workspace, metric), []).append(
+            NamedScore(name=name, value=None if math.isnan(value) else value)
+        )
+    wrong: list[dict[str, str | None]] = orjson.loads(record["errors"] or "[]")
+    return Row(
+        row_index=record["row_index"],
+        row_id=record["row_id"],
+        dataset=reference(workspace, benchmark.datasets[dataset_no].name),
+        model=reference(workspace, benchmark.models[model_no].name),
+        item=orjson.loads(record["item"]) if record["item"] else {},
+        sample=orjson.loads(record["sample"]),
+        metrics={metric: tuple(scores) for metric, scores in metrics.items()},
+        metric_errors={
+            reference(workspace, error["metric"])
+            if error["metric"]
+            else "sample": f"{error['code']}: {error['message']}"
+            for error in wrong
+        }
+        or None,
+        failed=record["is_failed"],
+    )
