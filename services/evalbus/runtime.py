@@ -157,6 +157,7 @@ async def serving(
                     jobs=stores.jobs,
                     dispatch=stores.dispatch,
                     events=stores.events,
+                    results=stores.results,
                     changes=stores.changes,
                     settings=settings,
                     roots=roots,

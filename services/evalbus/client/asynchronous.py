@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue
 from evalbus.client import opening
 from evalbus.client.calls import Calls
 from evalbus.client.dead_letters import DeadLetters
+from evalbus.client.evaluation import Evaluation
 from evalbus.client.events import Events
 from evalbus.client.jobs import Jobs
 from evalbus.client.results import Results
@@ -48,6 +49,7 @@ class AsyncClient:
         self._calls = Calls(self._session, timeout_seconds=timeout_seconds or given.rpc_seconds)
         self.jobs = Jobs(self._calls, workspace, away_seconds=given.connect_seconds)
         self.results = Results(self._calls, workspace)
+        self.evaluation = Evaluation(self.results_in)
         self.events = Events(self._calls, workspace, self._session)
         self.dlq = DeadLetters(self._calls)
 
@@ -86,6 +88,10 @@ class AsyncClient:
             settings=given,
             opener=opening.reading(given),
         )
+
+    def results_in(self, workspace: str | None) -> Results:
+        """What `results` is, for another workspace; None: for this client's own."""
+        return self.results if workspace is None else Results(self._calls, workspace)
 
     async def call(self, method: str, params: Mapping[str, JsonValue] | None = None) -> BaseModel:
         """Any method of the RPC by its name; the answer is that method's own model."""

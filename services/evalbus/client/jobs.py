@@ -17,6 +17,7 @@ from evalbus_schemas.jobs import Job, JobStatus, Why
 from evalbus_schemas.names import REFERENCE_PATTERN
 from evalbus_schemas.queries import (
     WAIT_SECONDS_MAX,
+    Deleted,
     JobNamed,
     JobPage,
     JobStarted,
@@ -91,6 +92,10 @@ class Jobs:
     async def cancel(self, job: str) -> Job:
         """End the job; the rows that are stored stay readable."""
         return await self._calls.call("jobs.cancel", self._named(job), Job)
+
+    async def delete(self, job: str) -> Deleted:
+        """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""
+        return await self._calls.call("jobs.delete", self._named(job), Deleted)
 
     async def wait(self, job: str, *, timeout_seconds: float | None = None) -> Job:
         """The job once it has ended, or as it is when the time is over; without a timeout it waits as long as it takes."""

@@ -1,17 +1,22 @@
 """Results of completed jobs, and the rows behind them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Unpack
 
 from evalbus.client.calls import Calls
-from evalbus.client.pages import entries, pages
+from evalbus.client.pages import pages
 from evalbus.client.parameters import parameters
+from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
+from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus_schemas.queries import (
-    ListResults,
+    PAGE_SIZE_MAX,
+    AggregateField,
+    CompareResults,
+    Comparison,
+    Deleted,
     ListRows,
     Result,
     ResultNamed,
-    ResultPage,
-    Row,
     RowPage,
 )
 
@@ -23,71 +28,70 @@ class Results:
         self._calls = calls
         self._workspace = workspace
 
-    async def get(self, result: str) -> Result:
+    async def get(
+        self, result: str, *, aggregate_fields: Sequence[AggregateField] | None = None
+    ) -> Result:
         """The result of the job of that name; raises NotFound until the job has completed."""
-        named = parameters(ResultNamed, {"result": result, "workspace": self._workspace})
-        return await self._calls.call("results.get", named, Result)
+        wanted: dict[str, object] = {"result": result, "aggregate_fields": aggregate_fields}
+        return await self._calls.call("results.get", self._named(wanted), Result)
 
-    async def list(
-        self, *, benchmark: str | None = None, limit: int | None = None
-    ) -> AsyncIterator[Result]:
-        """The results of the workspace, newest first; `benchmark` as `workspace/name`."""
+    def list(self, **query: Unpack[ResultQuery]) -> AsyncResultList:
+        """The results that the query finds, newest first: await a page, or iterate over all. Raises Invalid."""
+        return AsyncResultList(ResultPages(self._calls, self._workspace, query))
 
-        async def ask(after: str | None, count: int) -> ResultPage:
-            wanted: dict[str, object] = {
-                "workspace": self._workspace,
-                "benchmark": benchmark,
-                "after": after,
-                "limit": count,
-            }
-            return await self._calls.call(
-                "results.list", parameters(ListResults, wanted), ResultPage
-            )
+    async def delete(self, result: str) -> Deleted:
+        """Gone from every answer, and never made again; raises NotFound, also the second time."""
+        return await self._calls.call("results.delete", self._named({"result": result}), Deleted)
 
-        found = pages(ask, count=lambda p: len(p.results), cursor=lambda p: p.next, limit=limit)
-        async for each in entries(found, lambda page: page.results):
-            yield each
+    async def compare(
+        self, columns: str | Sequence[str], *, baseline: str | None = None, force: bool = False
+    ) -> Comparison:
+        """Columns side by side, each `result` (all its models) or `result:model`, with the first one or `baseline`.
+
+        Raises Conflict where data or metric parameters differ, unless it is forced.
+        """
+        wanted: dict[str, object] = {
+            "columns": [columns] if isinstance(columns, str) else list(columns),
+            "baseline": baseline,
+            "workspace": self._workspace,
+            "force": force,
+        }
+        return await self._calls.call(
+            "results.compare", parameters(CompareResults, wanted), Comparison
+        )
 
     async def rows(
-        self,
-        job: str,
-        *,
-        dataset: str | None = None,
-        model: str | None = None,
-        failed_only: bool = False,
-        limit: int | None = None,
-    ) -> AsyncIterator[Row]:
-        """The stored rows with their scores, in the order of the dataset; also of a job that has not completed."""
-        found = self.row_pages(
-            job, dataset=dataset, model=model, failed_only=failed_only, limit=limit
-        )
-        async for each in entries(found, lambda page: page.rows):
-            yield each
+        self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]
+    ) -> AsyncIterator[ScoredRow]:
+        """The stored rows with their scores, in the order of the dataset; also of a job that has not completed.
+
+        However many there are, only a page of them is held at a time.
+        """
+        async for page in self.row_pages(job, limit=limit, **filters):
+            for row in page.rows:
+                yield scored(row)
 
     async def row_pages(
-        self,
-        job: str,
-        *,
-        dataset: str | None = None,
-        model: str | None = None,
-        failed_only: bool = False,
-        limit: int | None = None,
+        self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]
     ) -> AsyncIterator[RowPage]:
-        """The same by the page, which also says whether the job is still incomplete."""
+        """The same by the page as it was answered, which also says whether the job is still incomplete."""
+        first: dict[str, object] = {"job": job, "workspace": self._workspace, **filters}
 
         async def ask(after: str | None, count: int) -> RowPage:
-            wanted: dict[str, object] = {
-                "job": job,
-                "workspace": self._workspace,
-                "dataset": dataset,
-                "model": model,
-                "failed_only": failed_only,
-                "after": after,
-                "limit": count,
-            }
-            return await self._calls.call("results.rows", parameters(ListRows, wanted), RowPage)
+            place = {"after": after or filters.get("after"), "limit": count}
+            return await self._calls.call(
+                "results.rows", parameters(ListRows, first | place), RowPage
+            )
 
         async for page in pages(
-            ask, count=lambda p: len(p.rows), cursor=lambda p: p.next, limit=limit
+            ask,
+            count=lambda p: len(p.rows),
+            cursor=lambda p: p.next,
+            limit=limit,
+            # Rows are many and small, and an answer is cut where it becomes large.
+            page_size=PAGE_SIZE_MAX,
         ):
             yield page
+
+    def _named(self, wanted: dict[str, object]) -> ResultNamed:
+        return parameters(ResultNamed, {"workspace": self._workspace, **wanted})

@@ -1,76 +1,27 @@
 """The client for code without an event loop: the asynchronous one, running on a thread of its own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-)
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Self
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 from pydantic import BaseModel, JsonValue
 
 from evalbus.client import opening
 from evalbus.client.asynchronous import AsyncClient
 from evalbus.client.jobs import WATCH_SECONDS, BenchmarkSource
 from evalbus.client.session import BusOpener
+from evalbus.client.synchronous_results import SyncEvaluation, SyncResults
+from evalbus.client.thread import Thread
 from evalbus.settings import Settings
 from evalbus_schemas.base import Labels
 from evalbus_schemas.benchmark import Params
 from evalbus_schemas.events import BenchmarkEvent
 from evalbus_schemas.jobs import Job, JobStatus, Why
 from evalbus_schemas.names import DEFAULT_WORKSPACE
-from evalbus_schemas.queries import (
-    DeadLetter,
-    DeadLetterShown,
-    Result,
-    Row,
-    RowPage,
-    StoredEvent,
-)
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class _Thread:
-    """The event loop's thread, seen from outside."""
-
-    def __init__(self, portal: BlockingPortal) -> None:
-        self._portal = portal
-
-    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        async def run() -> T:
-            return await function(*args, **kwargs)
-
-        return self._portal.call(run)
-
-    def iterate(
-        self, function: Callable[P, AsyncIterator[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> Iterator[T]:
-        """Entry by entry; leaving the loop early asks for no further page."""
-
-        async def begin() -> AsyncIterator[T]:
-            return function(*args, **kwargs)
-
-        return self.entries(self._portal.call(begin))
-
-    def entries(self, source: AsyncIterator[T]) -> Iterator[T]:
-        async def following() -> tuple[T] | None:
-            try:
-                return (await anext(source),)
-            except StopAsyncIteration:
-                return None
-
-        while (entry := self._portal.call(following)) is not None:
-            yield entry[0]
-
-    def manage(self, manager: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
-        return self._portal.wrap_async_context_manager(manager)
+from evalbus_schemas.queries import DeadLetter, DeadLetterShown, Deleted, StoredEvent
 
 
 class Client:
@@ -99,12 +50,13 @@ class Client:
         )
         self._stack = ExitStack()
         portal = self._stack.enter_context(start_blocking_portal("asyncio"))
-        self._thread = _Thread(portal)
+        self._thread = Thread(portal)
         self._stack.callback(portal.call, client.close)
         self._client = client
         self.workspace = workspace
         self.jobs = SyncJobs(client, self._thread)
-        self.results = SyncResults(client, self._thread)
+        self.results = SyncResults(client.results, self._thread)
+        self.evaluation = SyncEvaluation(self.results_in)
         self.events = SyncEvents(client, self._thread)
         self.dlq = SyncDeadLetters(client, self._thread)
 
@@ -142,6 +94,12 @@ class Client:
             opener=opening.reading(settings),
         )
 
+    def results_in(self, workspace: str | None) -> SyncResults:
+        """What `results` is, for another workspace; None: for this client's own."""
+        if workspace is None:
+            return self.results
+        return SyncResults(self._client.results_in(workspace), self._thread)
+
     def call(self, method: str, params: Mapping[str, JsonValue] | None = None) -> BaseModel:
         """Any method of the RPC by its name; the answer is that method's own model."""
         return self._thread.call(self._client.call, method, params)
@@ -170,7 +128,7 @@ class Client:
 class SyncJobs:
     """`client.jobs`."""
 
-    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+    def __init__(self, client: AsyncClient, thread: Thread) -> None:
         self._jobs = client.jobs
         self._thread = thread
 
@@ -219,65 +177,15 @@ class SyncJobs:
         """End the job; the rows that are stored stay readable."""
         return self._thread.call(self._jobs.cancel, job)
 
-
-class SyncResults:
-    """`client.results`."""
-
-    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
-        self._results = client.results
-        self._thread = thread
-
-    def get(self, result: str) -> Result:
-        """The result of the job of that name; raises NotFound until the job has completed."""
-        return self._thread.call(self._results.get, result)
-
-    def list(self, *, benchmark: str | None = None, limit: int | None = None) -> Iterator[Result]:
-        """The results of the workspace, newest first; `benchmark` as `workspace/name`."""
-        return self._thread.iterate(self._results.list, benchmark=benchmark, limit=limit)
-
-    def rows(
-        self,
-        job: str,
-        *,
-        dataset: str | None = None,
-        model: str | None = None,
-        failed_only: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[Row]:
-        """The stored rows with their scores, in the order of the dataset; also of a job that has not completed."""
-        return self._thread.iterate(
-            self._results.rows,
-            job,
-            dataset=dataset,
-            model=model,
-            failed_only=failed_only,
-            limit=limit,
-        )
-
-    def row_pages(
-        self,
-        job: str,
-        *,
-        dataset: str | None = None,
-        model: str | None = None,
-        failed_only: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[RowPage]:
-        """The same by the page, which also says whether the job is still incomplete."""
-        return self._thread.iterate(
-            self._results.row_pages,
-            job,
-            dataset=dataset,
-            model=model,
-            failed_only=failed_only,
-            limit=limit,
-        )
+    def delete(self, job: str) -> Deleted:
+        """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""
+        return self._thread.call(self._jobs.delete, job)
 
 
 class SyncEvents:
     """`client.events`."""
 
-    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+    def __init__(self, client: AsyncClient, thread: Thread) -> None:
         self._events = client.events
         self._thread = thread
 
@@ -295,7 +203,7 @@ class SyncEvents:
 class SyncDeadLetters:
     """`client.dlq`."""
 
-    def __init__(self, client: AsyncClient, thread: _Thread) -> None:
+    def __init__(self, client: AsyncClient, thread: Thread) -> None:
         self._dlq = client.dlq
         self._thread = thread
 

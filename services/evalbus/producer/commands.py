@@ -1,4 +1,4 @@
-"""Commands as they arrive: StartBenchmark as a plain message, jobs.start and jobs.cancel as RPC."""
+"""Commands as they arrive: StartBenchmark as a plain message, and everything that changes something as RPC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from evalbus.bus.rpc import Answerer, refusal_reply, rpc_reply
 from evalbus.errors import Invalid, Malformed, Refused
 from evalbus.logs import get_logger
 from evalbus.producer.accepting import Acceptance
-from evalbus.store.base import EventStore, JobStore
+from evalbus.store.base import EventStore, JobStore, ResultStore
 from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError
 from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
-from evalbus_schemas.queries import JobNamed, JobStarted
+from evalbus_schemas.queries import JobNamed, JobStarted, ResultNamed
 from evalbus_schemas.rpc import RpcReply
 
 log = get_logger(__name__)
@@ -82,14 +82,31 @@ async def start(acceptance: Acceptance, command: StartBenchmark, message: Messag
     return started
 
 
-def command_methods(acceptance: Acceptance, jobs: JobStore) -> dict[str, Answerer]:
+def command_methods(
+    acceptance: Acceptance, jobs: JobStore, results: ResultStore
+) -> dict[str, Answerer]:
     async def jobs_start(command: StartBenchmark, message: Message) -> BaseModel:
         return await start(acceptance, command, message)
 
     async def jobs_cancel(named: JobNamed, _message: Message) -> BaseModel:
         return await jobs.cancel(named.workspace, named.job)
 
-    return {"jobs.start": jobs_start, "jobs.cancel": jobs_cancel}
+    async def jobs_delete(named: JobNamed, message: Message) -> BaseModel:
+        deleted = await jobs.delete(named.workspace, named.job)
+        log.info("job.deleted", job=deleted.id, sender=message.sender)
+        return deleted
+
+    async def results_delete(named: ResultNamed, message: Message) -> BaseModel:
+        deleted = await results.delete(named.workspace, named.result)
+        log.info("result.deleted", result=deleted.id, sender=message.sender)
+        return deleted
+
+    return {
+        "jobs.start": jobs_start,
+        "jobs.cancel": jobs_cancel,
+        "jobs.delete": jobs_delete,
+        "results.delete": results_delete,
+    }
 
 
 def _workspace_in(body: bytes) -> str:

@@ -13,7 +13,7 @@ from evalbus.producer.commands import SOURCE, StartCommand, command_methods
 from evalbus.producer.dispatching import Dispatching
 from evalbus.producer.reading import Reading
 from evalbus.settings import Settings
-from evalbus.store.base import Changes, DispatchStore, EventStore, JobStore
+from evalbus.store.base import Changes, DispatchStore, EventStore, JobStore, ResultStore
 
 COMMANDS_AT_ONCE = 8
 
@@ -25,6 +25,7 @@ async def serve(
     jobs: JobStore,
     dispatch: DispatchStore,
     events: EventStore,
+    results: ResultStore,
     changes: Changes,
     settings: Settings,
     roots: tuple[Path, ...] | None,
@@ -47,7 +48,7 @@ async def serve(
         window=settings.window_chunks,
         poll_seconds=settings.poll_seconds,
     )
-    commands = RpcHandler(methods=command_methods(acceptance, jobs), source=SOURCE)
+    commands = RpcHandler(methods=command_methods(acceptance, jobs, results), source=SOURCE)
     async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
         tasks = [
             loops.create_task(reading.run(), name="reading"),

@@ -1,0 +1,68 @@
+"""A scored row as Python wants it: a score without a value is NaN, so that a column of scores stays numeric."""
+
+import math
+from dataclasses import dataclass
+from typing import TypedDict
+
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.queries import Row
+
+
+class RowFilters(TypedDict, total=False):
+    """Which rows: of one dataset, of one model, only failed ones, only those whose score is below or above a number.
+
+    `score` is `metric`, or `metric.score` where a metric has several. `after` goes on behind an earlier page's `next`.
+    """
+
+    dataset: str | None
+    model: str | None
+    failed_only: bool
+    score: str | None
+    below: float | None
+    above: float | None
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricScore:
+    """One value that a metric gave a row; NaN where it gave none, and `metric_errors` says why."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoredRow:
+    """One row of one dataset, answered by one model and scored by every metric; `metrics` by `workspace/metric`."""
+
+    row_index: int
+    row_id: str
+    dataset: str
+    model: str
+    item: JsonObject
+    sample: JsonObject
+    metrics: dict[str, list[MetricScore]]
+    requests: list[JsonObject]
+    metric_errors: dict[str, str] | None
+    failed: bool
+
+
+def scored(row: Row) -> ScoredRow:
+    return ScoredRow(
+        row_index=row.row_index,
+        row_id=row.row_id,
+        dataset=row.dataset,
+        model=row.model,
+        item=row.item,
+        sample=row.sample,
+        metrics={
+            metric: [
+                MetricScore(name=score.name, value=math.nan if score.value is None else score.value)
+                for score in scores
+            ]
+            for metric, scores in row.metrics.items()
+        },
+        requests=list(row.requests),
+        metric_errors=row.metric_errors,
+        failed=row.failed,
+    )
