@@ -1,7 +1,8 @@
 """What a filter means, whichever way it was spelt.
 
-Two-valued: a comparison with something that is not there is false, so `not` of it is true. A field with several
-values (a result's models) matches when one of them does.
+A field has no value, one, or several (a result's models). A comparison is true when one of the values makes it true;
+`$eq` null is true when there is none. Nothing is neither true nor false by halves: what is not true is false, and
+`$not` turns each into the other.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class FieldPath:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """`$in` and `$nin` have any number of values, the others one; `$eq` null means that there is none."""
+    """`$in` and `$nin` have any number of values, the others one; null only goes with `$eq`, `$in` and `$nin`."""
 
     field: FieldPath
     operator: Operator
@@ -45,11 +46,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class And:
+    """True of everything when it has no parts."""
+
     parts: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True)
 class Or:
+    """True of nothing when it has no parts."""
+
     parts: "tuple[Expression, ...]"
 
 

@@ -1,144 +1,226 @@
-"""A filter as a parameterized WHERE clause: no word of a caller ever becomes part of the text."""
+"""A filter over results as a parameterized condition: no word of a caller ever becomes part of the text."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
+
+import orjson
 
 from evalbus.filters import And, Comparison, Expression, FieldKind, Fields, Not, Operator, Or
-from evalbus.filters.expression import Value
+from evalbus.filters.expression import FieldPath, Value
+from evalbus_schemas.names import reference
 
-OPERATORS = {
+RESULT_COLUMNS: Final[Mapping[str, str]] = {
+    "id": "result.result_id::text",
+    "name": "result.name",
+    "workspace": "result.workspace",
+    "benchmark": "result.benchmark",
+    "dataset": "result.datasets",
+    "datasets": "result.datasets",
+    "model": "result.models",
+    "models": "result.models",
+    "metric": "result.metrics",
+    "metrics": "result.metrics",
+    "created_at": "result.created_at",
+    "updated_at": "result.updated_at",
+    "started_at": "result.started_at",
+    "finished_at": "result.finished_at",
+    "created_by": "result.created_by",
+    "rows": "result.n_rows",
+    "failed_rows": "result.n_failed",
+    "labels": "result.labels",
+}
+
+STATISTIC_COLUMNS: Final[Mapping[str, str]] = {
+    "count": "s.count",
+    "nan_count": "s.nan_count",
+    "n_rows": "(s.count + s.nan_count)",
+    "n_failed": "s.n_failed",
+    "sum": "s.sum",
+    "mean": "s.mean",
+    "min": "s.min",
+    "max": "s.max",
+    "variance": "s.variance",
+    "std_dev": "s.std_dev",
+    "mean_failures_as_worst": "s.mean_failures_as_worst",
+}
+
+ORDERS: Final[Mapping[Operator, str]] = {
     Operator.LT: "<",
     Operator.LTE: "<=",
     Operator.GT: ">",
     Operator.GTE: ">=",
-    Operator.EQ: "=",
 }
+
+# As answers write it.
+MOMENT_AS_TEXT = """to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
 class WhereClause:
-    """Compiles expressions over the columns of one table; the parameters grow behind those that are there."""
+    """Compiles expressions over the table `result`; what they compare with is appended to `parameters`."""
 
     def __init__(
-        self, fields: Fields, columns: Mapping[str, str], parameters: Sequence[object]
+        self,
+        fields: Fields,
+        columns: Mapping[str, str],
+        parameters: Sequence[object],
+        *,
+        workspace: str,
     ) -> None:
         self._fields = fields
         self._columns = columns
+        self._workspace = workspace
         self.parameters: list[object] = list(parameters)
 
     def of(self, expression: Expression) -> str:
-        """Two-valued: never NULL, so that NOT turns a comparison with nothing into true."""
+        """A condition in parentheses; it may be NULL for false, as WHERE takes it."""
         match expression:
             case And(parts=parts):
                 return _joined(" AND ", [self.of(part) for part in parts], "true")
             case Or(parts=parts):
                 return _joined(" OR ", [self.of(part) for part in parts], "false")
             case Not(part=part):
-                return f"NOT {self.of(part)}"
+                return _not(self.of(part))
             case Comparison():
-                return f"coalesce({self._comparison(expression)}, false)"
+                return f"({self._comparison(expression)})"
             case _:
                 assert_never(expression)
 
     def _comparison(self, comparison: Comparison) -> str:
-        kind = self._fields.kind(comparison.field)
-        if comparison.operator is Operator.NIN:
-            within = self._within(comparison, kind)
-            return f"NOT coalesce({within}, false)"
-        if comparison.operator is Operator.IN:
-            return self._within(comparison, kind)
-        (value,) = comparison.values
-        return self._single(comparison, kind, value)
-
-    def _within(self, comparison: Comparison, kind: FieldKind) -> str:
-        equal = [
-            f"coalesce({self._single(comparison, kind, value, Operator.EQ)}, false)"
-            for value in comparison.values
-        ]
-        return _joined(" OR ", equal, "false")
-
-    def _single(
-        self,
-        comparison: Comparison,
-        kind: FieldKind,
-        value: Value,
-        operator: Operator | None = None,
-    ) -> str:
-        operator = operator or comparison.operator
-        match kind:
-            case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER:
-                column = self._columns[comparison.field.name]
-                return self._scalar(column, kind, operator, value)
-            case FieldKind.TEXTS:
-                return self._texts(self._columns[comparison.field.name], operator, value)
-            case FieldKind.LABEL:
-                return self._label(comparison, operator, value)
-            case FieldKind.SCORE:
-                return self._score(comparison, operator, value)
+        field, values = comparison.field, comparison.values
+        match comparison.operator:
+            case Operator.EQ | Operator.IN:
+                return self._within(field, values)
+            case Operator.NIN:
+                return _not(self._within(field, values))
+            case Operator.LIKE | Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
+                (value,) = values
+                return self._compared(field, comparison.operator, value)
             case _:
-                assert_never(kind)
+                assert_never(comparison.operator)
 
-    def _scalar(self, column: str, kind: FieldKind, operator: Operator, value: Value) -> str:
-        if value is None:
-            return f"{column} IS NULL"
+    def _within(self, field: FieldPath, values: Sequence[Value]) -> str:
+        there = [value for value in values if value is not None]
+        parts = [self._equal(field, there)] if there else []
+        if len(there) < len(values):
+            parts.append(self._absent(field))
+        return _joined(" OR ", parts, "false")
+
+    def _absent(self, field: FieldPath) -> str:
+        match self._fields.kind(field):
+            case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER:
+                return f"{self._columns[field.name]} IS NULL"
+            case FieldKind.TEXTS:
+                return f"cardinality({self._columns[field.name]}) = 0"
+            case FieldKind.LABEL:
+                return f"{self._label(field)} IS NULL"
+            case FieldKind.SCORE:
+                return f"NOT {self._has_score(field, _statistic(field) + ' IS NOT NULL')}"
+
+    def _equal(self, field: FieldPath, values: Sequence[Value]) -> str:
+        match self._fields.kind(field):
+            case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER as kind:
+                return self._one_of(self._columns[field.name], kind, values)
+            case FieldKind.TEXTS:
+                return f"{self._columns[field.name]} && {self._bound(values, 'text[]')}"
+            case FieldKind.LABEL if len(values) == 1:
+                # Written so for the sake of the index.
+                label = orjson.dumps({field.rest: values[0]}).decode()
+                return f"{self._columns[field.name]} @> {self._bound(label, 'jsonb')}"
+            case FieldKind.LABEL as kind:
+                return self._one_of(self._label(field), kind, values)
+            case FieldKind.SCORE as kind:
+                return self._has_score(field, self._one_of(_statistic(field), kind, values))
+
+    def _compared(self, field: FieldPath, operator: Operator, value: Value) -> str:
+        match self._fields.kind(field):
+            case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER as kind:
+                return self._ordered(self._columns[field.name], kind, operator, value)
+            case FieldKind.TEXTS:
+                one = self._ordered("one", FieldKind.TEXT, operator, value)
+                column = self._columns[field.name]
+                return f"EXISTS (SELECT 1 FROM unnest({column}) AS one WHERE {one})"  # noqa: S608 - as below
+            case FieldKind.LABEL as kind:
+                return self._ordered(self._label(field), kind, operator, value)
+            case FieldKind.SCORE as kind:
+                return self._has_score(field, self._ordered(_statistic(field), kind, operator, value))
+
+    def _one_of(self, column: str, kind: FieldKind, values: Sequence[Value]) -> str:
+        sql_type = _type(kind)
+        if len(values) == 1:
+            return f"{column} = {self._bound(values[0], sql_type)}"
+        return f"{column} = ANY({self._bound(values, f'{sql_type}[]')})"
+
+    def _ordered(self, column: str, kind: FieldKind, operator: Operator, value: Value) -> str:
         if operator is Operator.LIKE:
-            return f"{column} ILIKE {self._bound(_contains(value), 'text')}"
-        if kind is FieldKind.TEXT:
-            # By code points, whatever the database's language.
-            collation = "" if operator is Operator.EQ else ' COLLATE "C"'
-            return f"{column}{collation} {OPERATORS[operator]} {self._bound(value, 'text')}"
-        return f"{column} {OPERATORS[operator]} {self._bound(value, _type_of(value))}"
+            if kind is FieldKind.MOMENT:
+                column = MOMENT_AS_TEXT.format(column=column)
+            return f"{column} ILIKE {self._bound(_anywhere(value), 'text')}"
+        sql_type = _type(kind)
+        # Texts by code points, whatever the language of the database.
+        collation = ' COLLATE "C"' if sql_type == "text" else ""
+        return f"{column}{collation} {ORDERS[operator]} {self._bound(value, sql_type)}"
 
-    def _texts(self, column: str, operator: Operator, value: Value) -> str:
-        if value is None:
-            return f"cardinality({column}) = 0"
-        if operator is Operator.EQ:
-            return f"{column} @> ARRAY[{self._bound(value, 'text')}]"
-        one = self._scalar("one", FieldKind.TEXT, operator, value)
-        return f"EXISTS (SELECT 1 FROM unnest({column}) AS one WHERE {one})"
+    def _label(self, field: FieldPath) -> str:
+        return f"({self._columns[field.name]} ->> {self._bound(field.rest, 'text')})"
 
-    def _label(self, comparison: Comparison, operator: Operator, value: Value) -> str:
-        column = self._columns[comparison.field.name]
-        key = self._bound(comparison.field.rest, "text")
-        if operator is Operator.EQ and value is not None:
-            return f"{column} @> jsonb_build_object({key}, {self._bound(value, 'text')})"
-        return self._scalar(f"({column} ->> {key})", FieldKind.TEXT, operator, value)
+    def _has_score(self, field: FieldPath, condition: str) -> str:
+        """True when one of the result's (dataset, model) pairs has such a value.
 
-    def _score(self, comparison: Comparison, operator: Operator, value: Value) -> str:
-        """True when one of the result's (dataset, model) pairs has such a value."""
-        metric, _, statistic = comparison.field.rest.rpartition(".")
-        names = [f"s.metric = result.workspace || '/' || {self._bound(metric, 'text')}"]
-        for at, character in enumerate(metric):
-            # A name may have dots in it: every way to cut the path into metric and score is looked up.
-            if character == ".":
-                names.append(
-                    f"(s.metric = result.workspace || '/' || {self._bound(metric[:at], 'text')}"
-                    f" AND s.score = {self._bound(metric[at + 1 :], 'text')})"
-                )
-        found = (
-            "SELECT 1 FROM result_score AS s WHERE s.result_no = result.result_no"
-            f" AND {_joined(' OR ', names, 'false')}"
+        A metric's name may have dots in it, so a path with dots can be cut into metric and score in several ways:
+        the metrics that it can be about are looked up, and the whole decides.
+        """
+        path, _, _ = field.rest.rpartition(".")
+        cuts = [place for place, character in enumerate(path) if character == "."]
+        metrics = [self._qualified(path[:place]) for place in (*cuts, len(path))]
+        named = f"s.metric = {self._bound(metrics[0], 'text')}"
+        if cuts:
+            whole = self._bound(self._qualified(path), "text")
+            named = (
+                f"s.metric = ANY({self._bound(metrics, 'text[]')})"
+                f" AND (s.metric = {whole} OR s.metric || '.' || s.score = {whole})"
+            )
+        return (
+            "result.result_no IN (SELECT s.result_no FROM result_score AS s"
+            f" WHERE {named} AND {condition})"  # noqa: S608 - made of columns and parameters
         )
-        if value is None:
-            return f"NOT EXISTS ({found} AND s.{statistic} IS NOT NULL)"
-        condition = self._scalar(f"s.{statistic}", FieldKind.NUMBER, operator, value)
-        return f"EXISTS ({found} AND {condition})"
+
+    def _qualified(self, metric: str) -> str:
+        """A metric can be named as it is inside the workspace, or as it stands in results."""
+        return metric if "/" in metric else reference(self._workspace, metric)
 
     def _bound(self, value: object, type: str) -> str:
         self.parameters.append(value)
         return f"${len(self.parameters)}::{type}"
 
 
+def _statistic(field: FieldPath) -> str:
+    # Out of a closed set, for it becomes part of the text.
+    return STATISTIC_COLUMNS[field.rest.rpartition(".")[2]]
+
+
 def _joined(word: str, parts: Sequence[str], empty: str) -> str:
-    return f"({word.join(parts)})" if parts else empty
+    return f"({word.join(parts)})" if parts else f"({empty})"
 
 
-def _type_of(value: Value) -> str:
-    return "timestamptz" if isinstance(value, datetime) else "float8"
+def _not(condition: str) -> str:
+    """False and NULL alike become true."""
+    return f"({condition} IS NOT TRUE)"
 
 
-def _contains(value: Value) -> str:
-    """The value literally, anywhere: its own % and _ mean nothing."""
-    assert isinstance(value, str), "only text is compared so"
+def _type(kind: FieldKind) -> str:
+    match kind:
+        case FieldKind.TEXT | FieldKind.TEXTS | FieldKind.LABEL:
+            return "text"
+        case FieldKind.MOMENT:
+            return "timestamptz"
+        case FieldKind.NUMBER | FieldKind.SCORE:
+            return "float8"
+        case _:
+            assert_never(kind)
+
+
+def _anywhere(value: Value) -> str:
+    """The value literally: its own % and _ mean nothing."""
+    assert isinstance(value, str), "only text is looked for so"
     escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

@@ -65,9 +65,12 @@ class PostgresResults:
             RESULT_FIELDS,
             RESULT_COLUMNS,
             [query.workspace, query.page_size, (query.page - 1) * query.page_size],
+            workspace=query.workspace,
         )
         page_sql = SQL.list_results.format(condition=page.of(wanted), order=ORDERS[query.sort])
-        count = WhereClause(RESULT_FIELDS, RESULT_COLUMNS, [query.workspace])
+        count = WhereClause(
+            RESULT_FIELDS, RESULT_COLUMNS, [query.workspace], workspace=query.workspace
+        )
         count_sql = SQL.count_results.format(condition=count.of(wanted))
         async with self._database.connection() as connection:
             records = await connection.fetch(page_sql, *page.parameters)
