@@ -1,11 +1,16 @@
-"""Statistics of a score over its rows: exact sums, so that neither order nor chunking can be seen in a result."""
+"""Statistics of a score over its rows.
+
+Each is the exact value rounded once to the nearest float, so neither order nor chunking can be seen in a result; what
+lies beyond the range of a float is None, like what there is none of.
+"""
 
 import math
-from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from evalbus.metrics import ScoreDeclaration, declarations_of
+from evalbus.results.exact import exact_sum, exact_sum_of_squares, rounded
 from evalbus.store.base import ScoreColumn
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.scores import (
@@ -20,10 +25,7 @@ from evalbus_schemas.scores import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Numbers: TypeAlias = NDArray[np.float64]
+    from evalbus.results.exact import Numbers
 
 
 def aggregate(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> list[MetricResult]:
@@ -39,117 +41,134 @@ def aggregate(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> list[Metr
 
 
 def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStatistics:
-    """Population variance by two passes over exactly rounded sums (Shewchuk 1997, as in math.fsum).
-
-    What cannot be computed, of no values or beyond the range of a float, is None.
-    """
+    """Over the values that are finite; the others are counted as NaN."""
     # Loaded where a result is made: a service that makes none does well without its 30 MB.
     import numpy as np
 
-    values = np.frombuffer(array("d", column.values), dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    count = len(finite)
-    total = _sum(finite) if count else None
-    mean = None if total is None else total / count
-    variance = None if mean is None else _variance(finite, mean)
-    rubric = declaration.rubric
+    values = np.asarray(column.values, dtype=np.float64)
+    # With zero added, for else minus zero is the least or the largest value or not, as it happens to lie.
+    ordered = np.sort(values[np.isfinite(values)]) + 0.0
+    count = len(ordered)
+    total = exact_sum(ordered)
+    variance, std_dev = _spread(ordered) if count else (None, None)
+    rubric = _distribution(ordered, declaration)
     return ScoreStatistics(
         name=column.score,
         count=count,
         nan_count=len(values) - count,
         n_rows=len(values),
         n_failed=column.n_failed,
-        sum=total,
-        mean=mean,
-        min=float(finite.min()) if count else None,
-        max=float(finite.max()) if count else None,
+        sum=rounded(total) if count else None,
+        mean=rounded(total / count) if count else None,
+        min=float(ordered[0]) if count else None,
+        max=float(ordered[-1]) if count else None,
         variance=variance,
-        std_dev=None if variance is None else math.sqrt(variance),
+        std_dev=std_dev,
         mean_failures_as_worst=_failures_as_worst(total, count, column.n_failed, declaration),
         score_type="rubric" if rubric else "range",
-        percentiles=None if rubric or not count else percentiles(finite),
-        histogram=None if rubric else histogram(finite),
-        rubric_distribution=_distribution(finite, declaration) if rubric else None,
-        mode_category=_mode(finite, declaration) if rubric else None,
+        percentiles=None if rubric or not count else percentiles(ordered),
+        histogram=None if rubric else histogram(ordered),
+        rubric_distribution=rubric or None,
+        mode_category=_mode(rubric),
     )
 
 
-def percentiles(finite: "Numbers") -> Percentiles:
+def percentiles(ordered: "Numbers") -> Percentiles:
+    """Of at least one value, in ascending order."""
+    last = len(ordered) - 1
+    found: dict[str, float] = {}
+    for percent in PERCENTILES:
+        position = Fraction(percent * (len(ordered) + 1), 100) - 1
+        position = min(max(position, Fraction(0)), Fraction(last))
+        below = math.floor(position)
+        low = Fraction(float(ordered[below]))
+        high = Fraction(float(ordered[min(below + 1, last)]))
+        found[f"p{percent}"] = float(low + (high - low) * (position - below))
+    return Percentiles.model_validate(found)
+
+
+def histogram(ordered: "Numbers") -> Histogram:
+    """Of values in ascending order: whatever the edges are rounded to, every value lies between two of them."""
     import numpy as np
 
-    found = np.percentile(finite, PERCENTILES, method="weibull").tolist()
-    named = {f"p{p}": value for p, value in zip(PERCENTILES, found, strict=True)}
-    return Percentiles(**named)
-
-
-def histogram(finite: "Numbers") -> Histogram:
-    """The bin of a value is computed from the value, never by comparing it with rounded edges: all are counted."""
-    import numpy as np
-
-    if not len(finite):
+    if not len(ordered):
         return Histogram(bins=())
-    low, high = float(finite.min()), float(finite.max())
+    low, high = float(ordered[0]), float(ordered[-1])
     if low == high:
-        return Histogram(bins=(HistogramBin(lower_bound=low, upper_bound=high, count=len(finite)),))
-    # Halved first: the difference of two floats may be beyond the range of one.
-    share = (finite / 2 - low / 2) / (high / 2 - low / 2)
-    bins = np.minimum((share * HISTOGRAM_BINS).astype(np.int64), HISTOGRAM_BINS - 1)
-    counts = np.bincount(bins, minlength=HISTOGRAM_BINS).tolist()
-    edges = [
-        low * (1 - i / HISTOGRAM_BINS) + high * (i / HISTOGRAM_BINS) for i in range(HISTOGRAM_BINS)
-    ] + [high]
+        return Histogram(
+            bins=(HistogramBin(lower_bound=low, upper_bound=high, count=len(ordered)),)
+        )
+    width = (Fraction(high) - Fraction(low)) / HISTOGRAM_BINS
+    edges = [float(Fraction(low) + width * number) for number in range(HISTOGRAM_BINS + 1)]
+    starts = [0, *np.searchsorted(ordered, edges[1:-1]).tolist(), len(ordered)]
     return Histogram(
         bins=tuple(
-            HistogramBin(lower_bound=edges[i], upper_bound=edges[i + 1], count=counts[i])
-            for i in range(HISTOGRAM_BINS)
+            HistogramBin(
+                lower_bound=edges[number],
+                upper_bound=edges[number + 1],
+                count=starts[number + 1] - starts[number],
+            )
+            for number in range(HISTOGRAM_BINS)
         )
     )
 
 
-def _sum(finite: "Numbers") -> float | None:
-    try:
-        total = math.fsum(finite.tolist())
-    except (OverflowError, ValueError):
-        return None
-    return total if math.isfinite(total) else None
+def _spread(ordered: "Numbers") -> tuple[float | None, float]:
+    """Population variance and its root, of at least one value.
 
-
-def _variance(finite: "Numbers", mean: float) -> float | None:
+    The values are brought between -1 and 1 by a power of two, which changes no digit of them.
+    """
     import numpy as np
 
-    with np.errstate(over="ignore"):
-        squares = _sum((finite - mean) ** 2)
-    return None if squares is None else squares / len(finite)
+    count = len(ordered)
+    _, exponent = math.frexp(max(-float(ordered[0]), float(ordered[-1]), 0.0))
+    scaled = np.ldexp(ordered, -exponent)
+    squares, total = exact_sum_of_squares(scaled), exact_sum(scaled)
+    variance = max((squares - total * total / count) / count, Fraction(0))
+    return (
+        rounded(variance * Fraction(4) ** exponent),
+        math.ldexp(math.sqrt(variance), exponent),
+    )
 
 
 def _failures_as_worst(
-    total: float | None, count: int, n_failed: int, declaration: ScoreDeclaration
+    total: Fraction, count: int, n_failed: int, declaration: ScoreDeclaration
 ) -> float | None:
     """Without this a score would rise, unseen, because rows failed."""
-    worst = declaration.minimum if declaration.direction == "higher" else declaration.maximum
-    if declaration.direction == "none" or worst is None or count + n_failed == 0:
+    worst = _worst(declaration)
+    if worst is None or count + n_failed == 0:
         return None
-    if count and total is None:
-        return None
-    return ((total or 0.0) + worst * n_failed) / (count + n_failed)
+    return rounded((total + Fraction(worst) * n_failed) / (count + n_failed))
 
 
-def _distribution(finite: "Numbers", declaration: ScoreDeclaration) -> tuple[RubricCount, ...]:
-    """In declared order, labels that nobody got included."""
+def _worst(declaration: ScoreDeclaration) -> float | None:
+    """A rubric without a declared range reaches from its least level to its largest."""
+    levels = [level.value for level in declaration.rubric]
+    match declaration.direction:
+        case "higher":
+            return min(levels, default=None) if declaration.minimum is None else declaration.minimum
+        case "lower":
+            return max(levels, default=None) if declaration.maximum is None else declaration.maximum
+        case "none":
+            return None
+
+
+def _distribution(ordered: "Numbers", declaration: ScoreDeclaration) -> tuple[RubricCount, ...]:
+    """In declared order, labels that nobody got included; empty without a rubric."""
     return tuple(
         RubricCount(
             label=level.label,
             description=level.description,
             value=level.value,
-            count=int((finite == level.value).sum()),
+            count=int((ordered == level.value).sum()),
         )
         for level in declaration.rubric
     )
 
 
-def _mode(finite: "Numbers", declaration: ScoreDeclaration) -> str | None:
+def _mode(rubric: Sequence[RubricCount]) -> str | None:
     """None when no row got any label."""
-    counted = [level for level in _distribution(finite, declaration) if level.count]
+    counted = [level for level in rubric if level.count]
     if not counted:
         return None
     return min(counted, key=lambda level: (-level.count, level.label)).label

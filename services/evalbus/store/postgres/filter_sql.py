@@ -138,11 +138,13 @@ class WhereClause:
             case FieldKind.TEXTS:
                 one = self._ordered("one", FieldKind.TEXT, operator, value)
                 column = self._columns[field.name]
-                return f"EXISTS (SELECT 1 FROM unnest({column}) AS one WHERE {one})"  # noqa: S608 - as below
+                return f"EXISTS (SELECT 1 FROM unnest({column}) AS one WHERE {one})"  # noqa: S608 - columns and parameters
             case FieldKind.LABEL as kind:
                 return self._ordered(self._label(field), kind, operator, value)
             case FieldKind.SCORE as kind:
-                return self._has_score(field, self._ordered(_statistic(field), kind, operator, value))
+                return self._has_score(
+                    field, self._ordered(_statistic(field), kind, operator, value)
+                )
 
     def _one_of(self, column: str, kind: FieldKind, values: Sequence[Value]) -> str:
         sql_type = _type(kind)
@@ -179,10 +181,8 @@ class WhereClause:
                 f"s.metric = ANY({self._bound(metrics, 'text[]')})"
                 f" AND (s.metric = {whole} OR s.metric || '.' || s.score = {whole})"
             )
-        return (
-            "result.result_no IN (SELECT s.result_no FROM result_score AS s"
-            f" WHERE {named} AND {condition})"  # noqa: S608 - made of columns and parameters
-        )
+        found = f"SELECT s.result_no FROM result_score AS s WHERE {named} AND {condition}"  # noqa: S608 - columns and parameters
+        return f"result.result_no IN ({found})"
 
     def _qualified(self, metric: str) -> str:
         """A metric can be named as it is inside the workspace, or as it stands in results."""
