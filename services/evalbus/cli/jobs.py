@@ -25,6 +25,7 @@ from evalbus.cli.progress import follow
 from evalbus.cli.scores import finish
 from evalbus.client import AsyncClient
 from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.queries import Deleted
 
 app = typer.Typer(help="Look at jobs, wait for them, end them.", no_args_is_help=True)
 
@@ -135,6 +136,22 @@ def cancel(job: JobName, workspace: Workspace = WORKSPACE, as_json: JsonFlag = F
     if not as_json:
         note(f"job {found.name} is {found.status.value}")
     write_job(found, as_json=as_json)
+
+
+@app.command()
+def delete(job: JobName, workspace: Workspace = WORKSPACE, as_json: JsonFlag = False) -> None:
+    """Delete an ended job and its rows; its result stays."""
+    settings = client_settings()
+
+    async def work() -> Deleted:
+        async with working_client(settings, workspace) as client:
+            return await client.jobs.delete(job)
+
+    deleted = loop.run(work)
+    if as_json:
+        write_document(deleted)
+    else:
+        note(f"job {deleted.id} is deleted, its result is kept")
 
 
 async def _print_changes(client: AsyncClient, name: str) -> Job:

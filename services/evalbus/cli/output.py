@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, assert_never
@@ -22,9 +22,15 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 MarkdownFlag = Annotated[bool, typer.Option("--md", help="A Markdown table.")]
 CsvFlag = Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")]
 
+MARKDOWN_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\|`*<"} | {"\n": " "})
+"""What would end a cell or be taken for markup, a backslash included: it would undo the escape that follows."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 """What a spreadsheet would run as a formula."""
 WIDE = 100_000
+
+
+class Change(float):
+    """A difference: people see its sign."""
 
 
 class Style(Enum):
@@ -71,7 +77,7 @@ def write_document(document: object) -> None:
 
 
 def write_line(document: object) -> None:
-    """One JSON document on a line of its own."""
+    """One JSON document on a line of its own, seen at once."""
     write_text(json.dumps(document, default=_as_json, ensure_ascii=False))
     sys.stdout.flush()
 
@@ -93,7 +99,7 @@ def write_table(table: Table, style: Style) -> None:
 def as_markdown(table: Table) -> str:
     right = [_is_numeric(table, place) for place in range(len(table.columns))]
     lines = [
-        _markdown_line(table.columns),
+        _markdown_line([printable(column) for column in table.columns]),
         "|" + "|".join(" ---: " if each else " --- " for each in right) + "|",
         *(_markdown_line([shown(cell) for cell in row]) for row in table.rows),
     ]
@@ -105,6 +111,8 @@ def shown(cell: Cell) -> str:
     match cell:
         case None:
             return ""
+        case Change():
+            return f"{cell:+.4f}"
         case float():
             return f"{cell:.4f}"
         case int():
@@ -130,8 +138,7 @@ def _is_numeric(table: Table, place: int) -> bool:
 
 
 def _markdown_line(cells: Iterable[str]) -> str:
-    escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return "| " + " | ".join(escaped) + " |"
+    return "| " + " | ".join(cell.translate(MARKDOWN_SIGNS) for cell in cells) + " |"
 
 
 def _write_terminal(table: Table) -> None:
@@ -140,17 +147,29 @@ def _write_terminal(table: Table) -> None:
     drawn = RichTable(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(table.columns):
         is_number = _is_numeric(table, place)
-        drawn.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        # As Text: a plain string would be read as markup, and a column may be called what a dataset's author likes.
+        header = Text(printable(column))
+        drawn.add_column(header, justify="right" if is_number else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     console.print(drawn)
 
 
 def _write_csv(table: Table) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table.columns)
+    write_line = csv_writer()
+    write_line(table.columns)
     for row in table.rows:
-        writer.writerow([_csv_cell(cell) for cell in row])
+        write_line(row)
+
+
+def csv_writer() -> Callable[[Iterable[Cell]], None]:
+    """Writes a line at a time, for what does not fit into memory."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+
+    def write(cells: Iterable[Cell]) -> None:
+        writer.writerow([_csv_cell(cell) for cell in cells])
+
+    return write
 
 
 def _csv_cell(cell: Cell) -> Cell:

@@ -1,70 +1,118 @@
-"""`evalbus results`: the results of completed jobs, and the rows behind them."""
+"""`evalbus results`: the results of completed jobs, the rows behind them, and how they compare."""
 
-import json
-import sys
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, cast
 
 import typer
-from pydantic import JsonValue
 
 from evalbus.cli import loop
-from evalbus.cli.arguments import LIMIT, WORKSPACE, JobName, Limit, Workspace
-from evalbus.cli.job_table import moment
-from evalbus.cli.modes import asking_client, client_settings
+from evalbus.cli.arguments import WORKSPACE, JobName, Workspace
+from evalbus.cli.comparison_table import comparison_lines, comparison_table
+from evalbus.cli.modes import asking_client, client_settings, working_client
 from evalbus.cli.output import (
-    Cell,
     CsvFlag,
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
     note,
     write_document,
     write_table,
     write_text,
 )
+from evalbus.cli.result_table import fields_of_scores_table, results_table
+from evalbus.cli.rows import write_csv, write_json_lines, write_rows_table
 from evalbus.cli.scores import scores_table
-from evalbus_schemas.queries import Result, Row, RowPage
+from evalbus.errors import Conflict
+from evalbus_schemas.queries import (
+    AggregateField,
+    Comparison,
+    Deleted,
+    Pagination,
+    Result,
+    ResultPage,
+    ResultSort,
+    RowPage,
+)
 
-app = typer.Typer(help="Results of completed jobs, and their rows.", no_args_is_help=True)
+app = typer.Typer(
+    help="Results of completed jobs, their rows, and comparisons.", no_args_is_help=True
+)
 
 ROWS_SHOWN = 20
-PARTIAL = "partial: the job has not completed"
+
+ResultName = Annotated[str, typer.Argument(metavar="RESULT", help="The name of its job.")]
+Fields = Annotated[
+    str | None,
+    typer.Option(help="What to tell of each score, separated by commas: mean,std_dev,percentiles."),
+]
 
 
 @app.command("list")
 def list_results(
     workspace: Workspace = WORKSPACE,
-    benchmark: Annotated[
-        str | None, typer.Option(help="Only of this benchmark, as workspace/name.")
+    filter: Annotated[
+        str | None,
+        typer.Option(
+            help="""JSON or words: '{"benchmark": "team/a"}', 'benchmark:"team/a" scores.f1.mean>0.8'."""
+        ),
     ] = None,
-    limit: Limit = LIMIT,
+    search: Annotated[
+        str | None, typer.Option(help="As --filter, but a bare text need only be contained.")
+    ] = None,
+    sort: Annotated[ResultSort, typer.Option(help="With - in front, the largest first.")] = (
+        "-created_at"
+    ),
+    fields: Fields = None,
+    page: Annotated[int | None, typer.Option(min=1, help="Which page; the first.")] = None,
+    page_size: Annotated[
+        int | None, typer.Option(min=1, help="Results on a page; as many as an answer holds.")
+    ] = None,
     as_json: JsonFlag = False,
     as_markdown: MarkdownFlag = False,
     as_csv: CsvFlag = False,
 ) -> None:
-    """The results of a workspace, newest first."""
+    """The results of a workspace, newest first; with --fields a line for each score."""
     style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
     settings = client_settings()
+    wanted = _aggregate_fields(fields)
 
-    async def work() -> list[Result]:
+    async def work() -> ResultPage:
         async with asking_client(settings, workspace) as client:
-            return [each async for each in client.results.list(benchmark=benchmark, limit=limit)]
+            found = await client.results.list(
+                filter=filter,
+                search=search,
+                sort=sort,
+                aggregate_fields=wanted,
+                page=page,
+                page_size=page_size,
+            )
+            return found.page
 
     found = loop.run(work)
     if style is Style.JSON:
-        write_document({"results": found})
+        write_document(found)
+        return
+    if wanted is None:
+        write_table(results_table(found.data), style)
     else:
-        columns = ("result", "benchmark", "rows", "failed", "finished")
-        write_table(Table(columns=columns, rows=[_line(each) for each in found]), style)
+        write_table(fields_of_scores_table(found.data, wanted), style)
+    _tell_the_page(found.pagination)
+
+
+def _tell_the_page(place: Pagination) -> None:
+    if place.total_pages > 1 or place.page > 1:
+        note(
+            f"page {place.page} of {place.total_pages}, {place.total_results} results"
+            f" (--page, --page-size {place.page_size})"
+        )
 
 
 @app.command()
 def get(
-    result: Annotated[str, typer.Argument(metavar="RESULT", help="The name of its job.")],
+    result: ResultName,
     workspace: Workspace = WORKSPACE,
+    fields: Fields = None,
     as_json: JsonFlag = False,
     as_markdown: MarkdownFlag = False,
     as_csv: CsvFlag = False,
@@ -72,16 +120,19 @@ def get(
     """The scores of one completed job."""
     style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
     settings = client_settings()
+    wanted = _aggregate_fields(fields)
 
     async def work() -> Result:
         async with asking_client(settings, workspace) as client:
-            return await client.results.get(result)
+            return await client.results.get(result, aggregate_fields=wanted)
 
     found = loop.run(work)
     if style is Style.JSON:
         write_document(found)
-    else:
+    elif wanted is None:
         write_table(scores_table(found.results, workspace=found.workspace), style)
+    else:
+        write_table(fields_of_scores_table([found], wanted), style)
 
 
 @app.command()
@@ -91,125 +142,134 @@ def rows(
     dataset: Annotated[str | None, typer.Option(help="Only of this dataset.")] = None,
     model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only rows that failed.")] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"At most so many; by default {ROWS_SHOWN} in a table, else all."),
+    score: Annotated[
+        str | None,
+        typer.Option(help="What --below and --above look at: a metric, or metric.score."),
     ] = None,
-    as_json: JsonFlag = False,
-    as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="One JSON document for each row.")
+    below: Annotated[float | None, typer.Option(help="Only rows whose score is lower.")] = None,
+    above: Annotated[float | None, typer.Option(help="Only rows whose score is higher.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many, the first ones.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Go on where an earlier answer says that there are more.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON document a line, one for each row.")
     ] = False,
     as_markdown: MarkdownFlag = False,
     as_csv: CsvFlag = False,
 ) -> None:
-    """The stored rows of a job with their scores; also of one that has not completed."""
-    style = chosen(as_json=as_json or as_jsonl, as_markdown=as_markdown, as_csv=as_csv)
+    """The rows of a job in the order of the dataset, also of one that has not completed.
+
+    Tables show the first 20; --json and --csv write all of them, and hold few in memory.
+    """
+    style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
     settings = client_settings()
     is_table = style in (Style.TABLE, Style.MARKDOWN)
-    wanted = limit or (ROWS_SHOWN if is_table else None)
 
     async def work() -> None:
         async with asking_client(settings, workspace) as client:
-            pages = client.results.row_pages(
-                job, dataset=dataset, model=model, failed_only=failed, limit=wanted
-            )
-            if as_jsonl:
-                await _write_lines(pages)
-            elif style is Style.JSON:
-                await _write_stream(pages)
+
+            def pages() -> AsyncIterator[RowPage]:
+                return client.results.row_pages(
+                    job,
+                    limit=limit or (ROWS_SHOWN if is_table else None),
+                    dataset=dataset,
+                    model=model,
+                    failed_only=failed,
+                    score=score,
+                    below=below,
+                    above=above,
+                    after=after,
+                )
+
+            if style is Style.JSON:
+                await write_json_lines(pages())
+            elif style is Style.CSV:
+                await write_csv(pages)
             else:
-                await _write_table(pages, style, is_cut=limit is None and is_table)
+                await write_rows_table(pages(), style)
 
     loop.run(work)
 
 
-async def _write_lines(pages: AsyncIterator[RowPage]) -> None:
-    is_partial = False
-    async for page in pages:
-        for row in page.rows:
-            write_text(row.model_dump_json())
-        is_partial = page.partial
-    if is_partial:
-        note(PARTIAL)
+@app.command()
+def delete(result: ResultName, workspace: Workspace = WORKSPACE, as_json: JsonFlag = False) -> None:
+    """Take a result out of every list and comparison; it is never made again."""
+    settings = client_settings()
+
+    async def work() -> Deleted:
+        async with working_client(settings, workspace) as client:
+            return await client.results.delete(result)
+
+    deleted = loop.run(work)
+    if as_json:
+        write_document(deleted)
+    else:
+        note(f"result {deleted.id} is deleted")
 
 
-async def _write_stream(pages: AsyncIterator[RowPage]) -> None:
-    """One document, written page by page: a job may have more rows than memory holds."""
-    is_partial, separator = False, ""
-    sys.stdout.write('{"rows": [')
-    async for page in pages:
-        for row in page.rows:
-            sys.stdout.write(f"{separator}\n{row.model_dump_json()}")
-            separator = ","
-        is_partial = page.partial
-    write_text(f'\n], "partial": {json.dumps(is_partial)}}}')
+@app.command()
+def compare(
+    columns: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RESULT[:MODEL]...", help="A result with all its models, or one of them."
+        ),
+    ],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RESULT[:MODEL]", help="What the others are compared with; the first column."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although data or metric parameters differ.")
+    ] = False,
+    workspace: Workspace = WORKSPACE,
+    as_json: JsonFlag = False,
+    as_markdown: MarkdownFlag = False,
+    as_csv: CsvFlag = False,
+) -> None:
+    """Models or results side by side, row by row: one RESULT compares the models in it.
+
+    Means come from the results; Δ is the mean difference over the rows that both have a value for, paired by their ids.
+    """
+    style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
+    settings = client_settings()
+
+    async def work() -> Comparison:
+        async with asking_client(settings, workspace) as client:
+            return await client.results.compare(columns, baseline=baseline, force=force)
+
+    try:
+        found = loop.run(work)
+    except Conflict as refusal:
+        if "found" not in refusal.data:
+            raise
+        raise Conflict(f"{refusal.message}; here that is --force", refusal.data) from None
+    if style is Style.JSON:
+        write_document(found)
+    else:
+        _write_comparison(found, style)
 
 
-async def _write_table(pages: AsyncIterator[RowPage], style: Style, *, is_cut: bool) -> None:
-    found: list[Row] = []
-    is_partial = has_more = False
-    async for page in pages:
-        found.extend(page.rows)
-        is_partial, has_more = page.partial, page.next is not None
-    write_table(rows_table(found), style)
-    if has_more and is_cut:
-        note(f"the first {len(found)} rows; --limit, --json, --jsonl and --csv give more")
-    if is_partial:
-        note(PARTIAL)
+def _write_comparison(comparison: Comparison, style: Style) -> None:
+    if style is Style.CSV:
+        write_table(comparison_lines(comparison), style)
+    else:
+        write_table(comparison_table(comparison), style)
+    for difference in comparison.differences:
+        if style is Style.MARKDOWN:
+            # Goes where the table goes: whoever reads it there must know.
+            write_text(f"\nCompared by force: {difference}.")
+        else:
+            note(f"compared by force: {difference}")
 
 
-def rows_table(found: list[Row]) -> Table:
-    """The item's fields, the answer, and a column for each score."""
-    fields = list(dict.fromkeys(name for row in found for name in row.item))
-    scores = list(
-        dict.fromkeys(
-            (metric, score.name)
-            for row in found
-            for metric, each in row.metrics.items()
-            for score in each
-        )
-    )
-    several = {metric for metric, _ in scores if sum(metric == other for other, _ in scores) > 1}
-    named = [_name(m) if m not in several else f"{_name(m)}:{score}" for m, score in scores]
-    columns = ("dataset", "model", "row", *fields, "output", *named)
-    return Table(
-        columns=(*columns, "failed", "why"),
-        rows=[_row_line(row, fields, scores) for row in found],
-    )
-
-
-def _row_line(row: Row, fields: list[str], scores: list[tuple[str, str]]) -> tuple[Cell, ...]:
-    values = {
-        (metric, score.name): score.value for metric, each in row.metrics.items() for score in each
-    }
-    reasons = "; ".join(f"{metric}: {why}" for metric, why in (row.metric_errors or {}).items())
-    return (
-        _name(row.dataset),
-        _name(row.model),
-        row.row_id,
-        *(_text(row.item.get(name)) for name in fields),
-        _text(row.sample.get("output_text")),
-        *(values.get(score) for score in scores),
-        "yes" if row.failed else "",
-        reasons,
-    )
-
-
-def _name(reference: str) -> str:
-    return reference.partition("/")[2]
-
-
-def _text(value: JsonValue) -> Cell:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _line(result: Result) -> tuple[Cell, ...]:
-    return (
-        result.name,
-        result.benchmark,
-        result.rows,
-        result.failed_rows,
-        moment(result.finished_at),
-    )
+def _aggregate_fields(text: str | None) -> Sequence[AggregateField] | None:
+    if text is None:
+        return None
+    # Words that are none of these are refused where the query is put together.
+    return cast(list[AggregateField], [field.strip() for field in text.split(",")])

@@ -1,11 +1,11 @@
 """A job's end: its scores as a table or a document, and a sentence when it did not complete."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evalbus.cli.output import Cell, Style, Table, note, write_document, write_table
 from evalbus.client import AsyncClient
 from evalbus_schemas.jobs import Job, JobStatus
-from evalbus_schemas.scores import MetricResult
+from evalbus_schemas.scores import MetricResult, ScoreStatistics
 
 
 async def finish(client: AsyncClient, job: Job, style: Style) -> None:
@@ -36,24 +36,51 @@ def epilogue(job: Job) -> str:
 
 
 def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
-    """A line for each score; a column for the dataset only when there are several, for values missing only when some are."""
-    several = len({result.dataset for result in results}) > 1
-    unscored = any(s.nan_count > s.n_failed for result in results for s in result.scores)
-    columns = ("model", "metric", *(["dataset"] if several else []), "mean", "n", "failed")
-    rows: list[tuple[Cell, ...]] = []
+    """A line for each score; columns that say the same in every line are left out.
+
+    So the dataset is named only when there are several, values missing and the mean with failed rows counted as worst
+    are shown only when there are such.
+    """
+    names = metric_names(results, workspace=workspace)
+    has_several = len({result.dataset for result in results}) > 1
+    scores = [score for result in results for score in result.scores]
+    has_unscored = any(unscored(score) for score in scores)
+    has_failed = any(score.n_failed for score in scores)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            result.model.removeprefix(f"{workspace}/"),
+            names[result.metric, score.name],
+            *([result.dataset.removeprefix(f"{workspace}/")] if has_several else []),
+            score.mean,
+            *([score.mean_failures_as_worst] if has_failed else []),
+            score.count,
+            score.n_failed,
+            *([unscored(score)] if has_unscored else []),
+        )
+        for result in results
+        for score in result.scores
+    ]
+    columns = (
+        *("model", "metric", *(["dataset"] if has_several else [])),
+        *("mean", *(["failed as worst"] if has_failed else [])),
+        *("n", "failed", *(["no value"] if has_unscored else [])),
+    )
+    return Table(columns=columns, rows=rows)
+
+
+def metric_names(
+    results: Sequence[MetricResult], *, workspace: str
+) -> Mapping[tuple[str, str], str]:
+    """How the scores are called, by (metric, score): the metric alone where it has only one."""
+    names: dict[tuple[str, str], str] = {}
     for result in results:
+        metric = result.metric.removeprefix(f"{workspace}/")
         for score in result.scores:
-            metric = _short(result.metric, workspace)
-            if len(result.scores) > 1:
-                metric = f"{metric}:{score.name}"
-            dataset = [_short(result.dataset, workspace)] if several else []
-            missing = [score.nan_count - score.n_failed] if unscored else []
-            model = _short(result.model, workspace)
-            rows.append(
-                (model, metric, *dataset, score.mean, score.count, score.n_failed, *missing)
-            )
-    return Table(columns=(*columns, *(["no value"] if unscored else [])), rows=rows)
+            is_only = len(result.scores) == 1
+            names[result.metric, score.name] = metric if is_only else f"{metric}:{score.name}"
+    return names
 
 
-def _short(reference: str, workspace: str) -> str:
-    return reference.removeprefix(f"{workspace}/")
+def unscored(score: ScoreStatistics) -> int:
+    """Rows that did not fail and yet have no value."""
+    return (score.nan_count or 0) - (score.n_failed or 0)

@@ -90,24 +90,24 @@ class PageView:
     """One page, as it was answered."""
 
     def __init__(self, page: ResultPage) -> None:
-        self._page = page
+        self.page = page
 
     @property
     def data(self) -> tuple[Result, ...]:
         """The results of this page."""
-        return self._page.data
+        return self.page.data
 
     @property
     def pagination(self) -> Pagination:
-        return self._page.pagination
+        return self.page.pagination
 
     @property
     def sort(self) -> ResultSort:
-        return self._page.sort
+        return self.page.sort
 
     @property
     def filter(self) -> Filter:
-        return self._page.filter
+        return self.page.filter
 
 
 class AsyncResultPage(PageView):
@@ -118,7 +118,7 @@ class AsyncResultPage(PageView):
         self._pages = pages
 
     async def __aiter__(self) -> AsyncIterator[Result]:
-        async for results in self._pages.onwards(self._page):
+        async for results in self._pages.onwards(self.page):
             for result in results:
                 yield result
 

@@ -27,7 +27,7 @@ class SyncResultPage(PageView):
         self._thread = thread
 
     def __iter__(self) -> Iterator[Result]:
-        for results in self._thread.iterate(self._pages.onwards, self._page):
+        for results in self._thread.iterate(self._pages.onwards, self.page):
             yield from results
 
 
