@@ -155,6 +155,7 @@ async def _insert(connection: Connection, job: NewJob, name: str) -> int | None:
         storable(job.idempotency_key),
         job.content_hash,
         None if job.correlation_id is None else storable(job.correlation_id),
+        None if job.created_by is None else storable(job.created_by),
     )
     return job_no
 
