@@ -36,12 +36,13 @@ class RpcHandler:
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
         if message.body_bytes > len(message.body):
-            return _sent(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, "too large"))
+            too_large = _error(None, ErrorCode.INVALID_REQUEST, "too large")
+            return rpc_reply(self.source, message, too_large)
         try:
             body: object = orjson.loads(message.body)
         except orjson.JSONDecodeError as error:
             text = f"not JSON: {error}"
-            return _sent(self.source, message, _error(None, ErrorCode.PARSE_ERROR, text))
+            return rpc_reply(self.source, message, _error(None, ErrorCode.PARSE_ERROR, text))
         if isinstance(body, list):
             return await self._batch(message, body)  # pyright: ignore[reportUnknownArgumentType]
         answer = await self._one(message, body)
@@ -50,25 +51,27 @@ class RpcHandler:
     async def _batch(self, message: Message, calls: Sequence[object]) -> Sequence[Outgoing]:
         if not 1 <= len(calls) <= BATCH_MAX:
             text = f"a batch has 1 to {BATCH_MAX} calls, not {len(calls)}"
-            return _sent(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, text))
+            return rpc_reply(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, text))
         answers = [await self._one(message, call) for call in calls]
         given = [answer for answer in answers if answer is not None]
         if not given:
             return []
-        body = b"[" + b",".join(_bytes(answer) for answer in given) + b"]"
-        return _sent_bytes(self.source, message, body)
+        return _sent(self.source, message, b"[" + b",".join(given) + b"]")
 
-    async def _one(self, message: Message, call: object) -> RpcReply | None:
+    async def _one(self, message: Message, call: object) -> bytes | None:
         """The reply; None for a notification."""
         try:
             request = RpcRequest.model_validate_json(orjson.dumps(call))
         except ValidationError as error:
             said = "; ".join(describe(error, RpcRequest))
-            return _error(None, ErrorCode.INVALID_REQUEST, said)
+            return _bytes(_error(None, ErrorCode.INVALID_REQUEST, said))
         answer = await self._answered(message, request)
-        return answer if "id" in request.model_fields_set else None
+        if "id" not in request.model_fields_set:
+            return None
+        return _bytes(answer) if isinstance(answer, RpcReply) else _result(request.id, answer)
 
-    async def _answered(self, message: Message, request: RpcRequest) -> RpcReply:
+    async def _answered(self, message: Message, request: RpcRequest) -> BaseModel:
+        """The method's own answer, or a reply that says why there is none."""
         answerer = self.methods.get(request.method)
         if answerer is None:
             refusal = unknown("method", request.method, self.methods)
@@ -76,9 +79,10 @@ class RpcHandler:
         wanted = METHODS[request.method].params
         try:
             params = wanted.model_validate_json(orjson.dumps(request.params))
-            answer = await answerer(params, message)
         except ValidationError as error:
             return _error(request.id, ErrorCode.INVALID, "; ".join(describe(error, wanted)))
+        try:
+            return await answerer(params, message)
         except Refused as refusal:
             return _error(request.id, refusal.code, refusal.message, refusal.data)
         except TransientError as error:
@@ -87,12 +91,11 @@ class RpcHandler:
         except Exception:
             log.exception("rpc.failed", method=request.method)
             return _error(request.id, ErrorCode.INTERNAL, "internal error; the log says more")
-        return RpcReply(id=request.id, result=answer.model_dump(mode="json"))
 
 
 def rpc_reply(source: str, message: Message, answer: RpcReply) -> Sequence[Outgoing]:
     """The answer on its way to whoever asked; nothing if nobody did."""
-    return _sent(source, message, answer)
+    return _sent(source, message, _bytes(answer))
 
 
 def refusal_reply(id: str | int | None, refusal: Refused) -> RpcReply:
@@ -108,11 +111,13 @@ def _bytes(answer: RpcReply) -> bytes:
     return answer.model_dump_json(exclude=absent).encode()
 
 
-def _sent(source: str, message: Message, answer: RpcReply) -> Sequence[Outgoing]:
-    return _sent_bytes(source, message, _bytes(answer))
+def _result(id: str | int | None, answer: BaseModel) -> bytes:
+    """A large answer is written once, and not taken apart and checked again on its way into the envelope."""
+    envelope = RpcReply(id=id).model_dump_json(include={"jsonrpc", "id"}).encode()
+    return envelope[:-1] + b',"result":' + answer.model_dump_json().encode() + b"}"
 
 
-def _sent_bytes(source: str, message: Message, body: bytes) -> Sequence[Outgoing]:
+def _sent(source: str, message: Message, body: bytes) -> Sequence[Outgoing]:
     answer = Message(
         body=body,
         id=str(uuid4()),
