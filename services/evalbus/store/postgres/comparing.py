@@ -75,7 +75,8 @@ class PostgresComparisons:
         self._directions_of = directions_of
 
     async def compare(self, query: CompareResults) -> Comparison:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.join_by_hash)
             columns, baseline_no = await self._columns(connection, query)
             baseline = columns[baseline_no]
             differences = _differences(baseline, columns)

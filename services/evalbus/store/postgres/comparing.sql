@@ -4,8 +4,12 @@ FROM result AS r
 JOIN job AS j ON j.job_no = r.job_no
 WHERE r.workspace = $1 AND r.name = $2 AND r.deleted_at IS NULL;
 
+-- name: join_by_hash
+-- Of a job that was stored just now the planner knows nothing, takes its rows for one, and would loop over all pairs.
+SET LOCAL enable_nestloop = off;
+
 -- name: paired
--- Rows of two models by their ids; a FULL JOIN is never a loop over all pairs, whatever the planner believes.
+-- Rows of two models by their ids.
 WITH baseline AS (
     SELECT i.row_id, s.repeat, s.scores
     FROM score AS s

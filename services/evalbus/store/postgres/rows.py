@@ -33,7 +33,8 @@ class PostgresRows:
         self._scores_of = scores_of
 
     async def list(self, query: ListRows) -> RowPage:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.plan_for_these_arguments)
             job = await connection.fetchrow(
                 SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
             )
@@ -79,19 +80,19 @@ def _condition(
 
     if query.dataset is not None:
         datasets = [dataset.name for dataset in benchmark.datasets]
-        add("s.dataset_no = {}::smallint", _index("dataset", query.dataset, datasets))
+        add("dataset_no = {}::smallint", _index("dataset", query.dataset, datasets))
     if query.model is not None:
         models = [model.name for model in benchmark.models]
-        add("s.model_no = {}::smallint", _index("model", query.model, models))
+        add("model_no = {}::smallint", _index("model", query.model, models))
     if query.failed_only:
-        clauses.append("s.is_failed")
+        clauses.append("is_failed")
     if query.score is not None:
         at = _score_no(query.score, names)
         # NaN is larger than every number to Postgres, and neither above nor below to a reader.
         if query.below is not None:
-            add(f"s.scores[{at}] < {{}}::float8", query.below)
+            add(f"scores[{at}] < {{}}::float8", query.below)
         if query.above is not None:
-            add(f"s.scores[{at}] > {{}}::float8 AND s.scores[{at}] <> 'NaN'", query.above)
+            add(f"scores[{at}] > {{}}::float8 AND scores[{at}] <> 'NaN'", query.above)
     return " AND ".join(clauses), tuple(parameters)
 
 

@@ -5,9 +5,14 @@ WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
 ORDER BY name = $2 DESC
 LIMIT 1;
 
+-- name: plan_for_these_arguments
+-- Only then the one partition is known, whose index gives the rows in order; else they might be sorted for each page.
+SET LOCAL plan_cache_mode = force_custom_plan;
+
 -- name: rows
 -- Sizes are known without fetching what is large, so only about a page leaves the server, however large its rows.
--- The conditions are put in from a closed set, so that each has a plan of its own.
+-- Each item is looked up for itself: of a job that was stored just now the planner knows nothing, takes its rows for
+-- one, and would join all pairs. The condition is put together from a closed set, so that each has its own plan.
 SELECT *
 FROM (
     SELECT
@@ -21,18 +26,22 @@ FROM (
             0
         ) AS bytes_before
     FROM (
-        SELECT
-            s.dataset_no, s.model_no, s.row_index, s.repeat, s.is_failed,
-            s.scores, s.sample, s.errors, i.row_id, i.item
-        FROM score AS s
-        JOIN item AS i
-            ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
-            AND i.row_index = s.row_index AND i.month = s.month
-        WHERE s.job_no = $1 AND s.month = $2
-            AND (s.dataset_no, s.model_no, s.row_index, s.repeat) > ($3, $4, $5, $6)
-            AND {condition}
-        ORDER BY s.dataset_no, s.model_no, s.row_index, s.repeat
-        LIMIT $7
+        SELECT s.*, i.row_id, i.item
+        FROM (
+            SELECT dataset_no, model_no, row_index, repeat, is_failed, scores, sample, errors
+            FROM score
+            WHERE job_no = $1 AND month = $2
+                AND (dataset_no, model_no, row_index, repeat) > ($3, $4, $5, $6)
+                AND {condition}
+            ORDER BY dataset_no, model_no, row_index, repeat
+            LIMIT $7
+        ) AS s
+        CROSS JOIN LATERAL (
+            SELECT row_id, item
+            FROM item
+            WHERE job_no = $1 AND dataset_no = s.dataset_no AND row_index = s.row_index AND month = $2
+            LIMIT 1
+        ) AS i
     ) AS found
 ) AS page
 WHERE bytes_before <= $8
