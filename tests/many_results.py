@@ -70,7 +70,7 @@ SELECT
     date_trunc('month', now())::date, $1, 0, 0, n, 0, n % 1000 = 0,
     CASE
         WHEN n % 1000 = 0 THEN array_fill('NaN'::float8, ARRAY[$3::integer])
-        ELSE array_fill(((n * 7919) % 1000) / 1000.0::float8, ARRAY[$3::integer])
+        ELSE array_fill(((n::bigint * 7919) % 1000) / 1000.0::float8, ARRAY[$3::integer])
     END,
     '{"output_text":"a"}'
 FROM generate_series(0, $2 - 1) AS n
