@@ -1,10 +1,10 @@
 """Services that say what a test wants them to say, on a bus in this process."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from evalbus.bus.base import Bus
 from evalbus.bus.memory import MemoryBus
@@ -13,7 +13,18 @@ from evalbus.bus.topology import RPC_COMMANDS, RPC_QUERIES
 from evalbus.client import AsyncClient
 from evalbus.settings import Settings
 from evalbus_schemas.jobs import Job, JobStatus
-from evalbus_schemas.queries import METHODS, Row
+from evalbus_schemas.queries import (
+    METHODS,
+    ComparedCell,
+    ComparedColumn,
+    ComparedScore,
+    Comparison,
+    ListResults,
+    Pagination,
+    Result,
+    ResultPage,
+    Row,
+)
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
 
 JOB_ID = UUID("0b6ad2a7-3b9e-4c58-9a57-6d2b0e2f7a10")
@@ -77,6 +88,92 @@ def a_metric_result(**changes: Any) -> MetricResult:
         metric="default/exact-match",
         scores=(statistics,),
     )
+
+
+def a_result(name: str = "capitals-1", **changes: Any) -> Result:
+    result = Result(
+        id=uuid5(JOB_ID, name),
+        name=name,
+        job_id=JOB_ID,
+        workspace="default",
+        benchmark="default/capitals",
+        datasets=("default/capitals",),
+        models=("default/terse",),
+        dataset="default/capitals",
+        model="default/terse",
+        metrics=("default/exact-match",),
+        labels={},
+        rows=5,
+        failed_rows=0,
+        started_at=NOON,
+        finished_at=NOON,
+        created_at=NOON,
+        updated_at=NOON,
+        created_by=None,
+        results=(a_metric_result(),),
+    )
+    return result.model_copy(update=changes)
+
+
+def a_result_page(wanted: ListResults, names: Sequence[str]) -> ResultPage:
+    """The page of these that was asked for."""
+    first = (wanted.page - 1) * wanted.page_size
+    data = tuple(a_result(name) for name in names[first : first + wanted.page_size])
+    return ResultPage(
+        data=data,
+        pagination=Pagination(
+            page=wanted.page,
+            page_size=wanted.page_size,
+            current_page_size=len(data),
+            total_pages=-(-len(names) // wanted.page_size),
+            total_results=len(names),
+        ),
+        sort=wanted.sort,
+        filter=wanted.filter,
+    )
+
+
+def a_cell(mean: float | None = 0.5, **changes: Any) -> ComparedCell:
+    return ComparedCell(mean=mean, count=10, nan_count=0, n_failed=0).model_copy(update=changes)
+
+
+def a_compared_cell(mean: float | None = 0.75, **changes: Any) -> ComparedCell:
+    """Beside `a_cell` as baseline: three rows better, one worse."""
+    paired = {
+        "delta": 0.25,
+        "n_paired": 10,
+        "only_in_baseline": 0,
+        "only_in_this": 0,
+        "better": 3,
+        "worse": 1,
+        "equal": 6,
+    }
+    return a_cell(mean, **(paired | changes))
+
+
+def a_comparison(
+    *cells: ComparedCell | None,
+    columns: Sequence[tuple[str, str]] = (("nightly", "terse"), ("nightly", "chatty")),
+    **changes: Any,
+) -> Comparison:
+    """One line of one metric; columns as (result, model), the first one the baseline."""
+    comparison = Comparison(
+        columns=tuple(
+            ComparedColumn(result=result, model=f"default/{model}") for result, model in columns
+        ),
+        baseline=0,
+        scores=(
+            ComparedScore(
+                dataset="default/capitals",
+                metric="default/exact-match",
+                score="exact-match",
+                direction="higher",
+                cells=cells or (a_cell(), a_compared_cell()),
+            ),
+        ),
+        differences=(),
+    )
+    return comparison.model_copy(update=changes)
 
 
 @asynccontextmanager

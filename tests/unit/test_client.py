@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from pathlib import Path
 from uuid import uuid4
 
@@ -391,10 +392,14 @@ def test_both_clients_offer_the_same() -> None:
     sync = Client(opener=lambda: a_bus_that_answers({}), settings=Settings())
     asynchronous = a_client({})
 
-    for group in ("jobs", "results", "events", "dlq"):
-        ours = _signatures(getattr(sync, group))
-        theirs = _signatures(getattr(asynchronous, group))
-        assert ours == theirs, group
+    for path in (
+        *("jobs", "results", "events", "dlq"),
+        "evaluation.benchmark_jobs.results.aggregate_scores",
+        "evaluation.benchmark_jobs.results.row_scores",
+        "evaluation.benchmark_job_results",
+    ):
+        group = attrgetter(path)
+        assert _signatures(group(sync)) == _signatures(group(asynchronous)), path
     sync.close()
 
 

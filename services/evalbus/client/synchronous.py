@@ -52,6 +52,7 @@ class Client:
         portal = self._stack.enter_context(start_blocking_portal("asyncio"))
         self._thread = Thread(portal)
         self._stack.callback(portal.call, client.close)
+        self._stack.callback(self._thread.close)
         self._client = client
         self.workspace = workspace
         self.jobs = SyncJobs(client, self._thread)

@@ -6,6 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from anyio.from_thread import BlockingPortal
 
+from evalbus.errors import PermanentError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -15,8 +17,16 @@ class Thread:
 
     def __init__(self, portal: BlockingPortal) -> None:
         self._portal = portal
+        self._is_closed = False
+
+    def close(self) -> None:
+        """From now on every call is refused: the loop is about to end."""
+        self._is_closed = True
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._is_closed:
+            raise PermanentError("this client is closed")
+
         async def run() -> T:
             return await function(*args, **kwargs)
 
@@ -30,7 +40,7 @@ class Thread:
         async def begin() -> AsyncIterator[T]:
             return function(*args, **kwargs)
 
-        return self.entries(self._portal.call(begin))
+        return self.entries(self.call(begin))
 
     def entries(self, source: AsyncIterator[T]) -> Iterator[T]:
         async def following() -> tuple[T] | None:
@@ -39,7 +49,7 @@ class Thread:
             except StopAsyncIteration:
                 return None
 
-        while (entry := self._portal.call(following)) is not None:
+        while (entry := self.call(following)) is not None:
             yield entry[0]
 
     def manage(self, manager: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
