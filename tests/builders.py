@@ -26,14 +26,17 @@ def a_benchmark(
         name=name,
         datasets=tuple(Dataset(name=dataset, source=f"{dataset}.jsonl") for dataset in datasets),
         models=tuple(Plugin(name=model, type="recorded") for model in models),
-        metrics=tuple(Plugin(name=metric, type="exact-match") for metric in metrics),
+        metrics=tuple(
+            Plugin.model_validate({"name": metric, "type": "exact-match", "reference": "Paris"})
+            for metric in metrics
+        ),
         params=Params(max_row_error_ratio=max_row_error_ratio),
     )
 
 
 def scores_of(benchmark: Benchmark) -> list[tuple[str, str]]:
-    """Every metric gives one score of its own name."""
-    return [(metric.name, metric.name) for metric in benchmark.metrics]
+    """Every metric gives one score."""
+    return [(metric.name, "exact-match") for metric in benchmark.metrics]
 
 
 def a_new_job(
@@ -57,6 +60,7 @@ def a_new_job(
         idempotency_key=idempotency_key or str(uuid4()),
         content_hash=content,
         correlation_id=correlation_id,
+        created_by="somebody",
         fingerprints=tuple(f"of {dataset.name}" for dataset in benchmark.datasets),
     )
 

@@ -4,28 +4,35 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from evalbus.metrics import directions_of
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import (
     ChunkToSend,
+    ComparisonStore,
     DeadLetterStore,
     DispatchStore,
     EventStore,
+    FinalStore,
     JobStore,
     Kept,
     Lease,
     NewJob,
     ResultStore,
+    RowStore,
     ScoreStore,
     Stretch,
     UpkeepStore,
 )
 from evalbus.store.postgres import (
     Database,
+    PostgresComparisons,
     PostgresDeadLetters,
     PostgresDispatch,
     PostgresEvents,
+    PostgresFinals,
     PostgresJobs,
     PostgresResults,
+    PostgresRows,
     PostgresScores,
     PostgresUpkeep,
     open_database,
@@ -46,7 +53,10 @@ class Stores:
     jobs: JobStore
     dispatch: DispatchStore
     scores: ScoreStore
+    finals: FinalStore
     results: ResultStore
+    comparisons: ComparisonStore
+    rows: RowStore
     events: EventStore
     dead_letters: DeadLetterStore
     upkeep: UpkeepStore
@@ -89,7 +99,7 @@ class Stores:
                 await self.keep(sent)
 
     async def finalize(self) -> str | None:
-        return await self.results.finalize_next(aggregate)
+        return await self.finals.finalize_next(aggregate)
 
     async def a_completed_job(self, new: NewJob, *, rows: int = 6, in_chunks_of: int = 3) -> Job:
         job, _ = await self.a_job_read(new, rows=rows, in_chunks_of=in_chunks_of)
@@ -101,7 +111,7 @@ class Stores:
         rows: list[Row] = []
         after: str | None = None
         while True:
-            page = await self.results.rows(
+            page = await self.rows.list(
                 ListRows(job=job.name, workspace=job.workspace, limit=page_size, after=after)
             )
             rows += page.rows
@@ -124,7 +134,10 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             jobs=PostgresJobs(database),
             dispatch=PostgresDispatch(database),
             scores=PostgresScores(database, scores_of),
-            results=PostgresResults(database, scores_of),
+            finals=PostgresFinals(database, scores_of),
+            results=PostgresResults(database),
+            comparisons=PostgresComparisons(database, scores_of, directions_of),
+            rows=PostgresRows(database, scores_of),
             events=PostgresEvents(database),
             dead_letters=PostgresDeadLetters(database),
             upkeep=PostgresUpkeep(database),

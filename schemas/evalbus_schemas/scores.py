@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from evalbus_schemas.base import Open
 from evalbus_schemas.names import Reference
@@ -89,7 +89,13 @@ class ScoreStatistics(Open):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, as a row of a table wants them."""
-        return self.model_dump()
+        return dict(self)
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A field that was not asked for is left out; one that has no value is null."""
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if name in self.model_fields_set}
 
 
 class MetricResult(Open):

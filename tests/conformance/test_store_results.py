@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from evalbus.errors import Invalid, NotFound
+from evalbus.errors import Conflict, NotFound, OverLimit
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import ScoreColumn
+from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import ListResults
+from evalbus_schemas.queries import ListResults, ResultNamed, ResultSort
 from evalbus_schemas.scores import MetricResult
 from tests.builders import (
     a_benchmark,
@@ -31,7 +32,7 @@ async def test_there_is_no_result_before_every_row_is_stored(stores: Stores) -> 
 
     assert await stores.finalize() is None
     with pytest.raises(NotFound):
-        await stores.results.result("default", "first")
+        await stores.results.result(ResultNamed(result="first"))
 
 
 async def test_a_whole_job_is_finalized_exactly_once_by_many_at_once(stores: Stores) -> None:
@@ -63,14 +64,14 @@ async def test_columns_are_every_score_of_every_pair_in_row_order(stores: Stores
         await stores.scores.keep(scored, samples_of(scored))
     seen: list[ScoreColumn] = []
 
-    def noting(columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
+    def noting(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
         seen.extend(columns)
-        return aggregate(columns)
+        return aggregate(benchmark, columns)
 
-    await stores.results.finalize_next(noting)
+    await stores.finals.finalize_next(noting)
 
     assert [(c.dataset, c.model, c.metric, c.score) for c in seen] == [
-        (f"default/{dataset}", f"default/{model}", f"default/{metric}", metric)
+        (f"default/{dataset}", f"default/{model}", f"default/{metric}", "exact-match")
         for dataset in ("one", "two")
         for model in ("small", "large")
         for metric in ("a", "b")
@@ -94,7 +95,7 @@ async def test_a_result_says_what_its_rows_say(stores: Stores) -> None:
 
     await stores.finalize()
 
-    result = await stores.results.result("default", "first")
+    result = await stores.results.result(ResultNamed(result="first"))
     (line,) = result.results
     (score,) = line.scores
     done = await stores.jobs.job("default", "first")
@@ -152,7 +153,7 @@ async def test_an_event_bears_two_hundred_lines_of_a_larger_result(stores: Store
     await stores.a_completed_job(a_new_job(name="wide", benchmark=benchmark), rows=1)
 
     completed = (await stores.events.next_unpublished(limit=10))[-1].body
-    result = await stores.results.result("default", "wide")
+    result = await stores.results.result(ResultNamed(result="wide"))
     assert (len(completed.results), completed.results_truncated) == (200, True)
     assert len(result.results) == 220
     assert [(line.dataset, line.model, line.metric) for line in result.results] == [
@@ -190,11 +191,11 @@ async def test_a_finalizer_that_fails_leaves_the_job_to_the_next(stores: Stores)
     job, _ = await stores.a_job_read(a_new_job(name="first"))
     await stores.score_all()
 
-    def broken(_columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
+    def broken(_: Benchmark, _columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
         raise ArithmeticError("a bug")
 
     with pytest.raises(ArithmeticError):
-        await stores.results.finalize_next(broken)
+        await stores.finals.finalize_next(broken)
 
     assert (await stores.jobs.job("default", job.name)).status is JobStatus.ACTIVE
     assert await stores.finalize() == "first"
@@ -203,18 +204,18 @@ async def test_a_finalizer_that_fails_leaves_the_job_to_the_next(stores: Stores)
 async def test_statistics_come_back_bit_by_bit(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(name="first"), rows=5, in_chunks_of=5)
     (sent,) = await stores.take()
-    values = [0.1, 1e-308, 1.7976931348623157e308, -0.0, 2 / 3]
+    values = [0.1, 1e-308, 1.7976931348623157e307, -0.0, 2 / 3]
     scored = a_scored_chunk(sent, scores=[values])
     await stores.scores.keep(scored, samples_of(scored))
     made: list[MetricResult] = []
 
-    def noting(columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
-        made.extend(aggregate(columns))
+    def noting(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
+        made.extend(aggregate(benchmark, columns))
         return made
 
-    await stores.results.finalize_next(noting)
+    await stores.finals.finalize_next(noting)
 
-    result = await stores.results.result("default", "first")
+    result = await stores.results.result(ResultNamed(result="first"))
     assert list(result.results) == made
     assert repr(result.results) == repr(tuple(made))
 
@@ -224,57 +225,159 @@ async def test_results_are_listed_newest_first_page_after_page(stores: Stores) -
         await stores.a_completed_job(a_new_job(name=f"job-{number}"), rows=1)
     await stores.a_completed_job(a_new_job(name="elsewhere", workspace="other"), rows=1)
 
-    first = await stores.results.list(ListResults(limit=2))
-    second = await stores.results.list(ListResults(limit=2, after=first.next))
-    third = await stores.results.list(ListResults(limit=2, after=second.next))
+    pages = [
+        await stores.results.list(ListResults(page=page, page_size=2)) for page in (1, 2, 3, 4)
+    ]
 
-    assert [[result.name for result in page.results] for page in (first, second, third)] == [
+    assert [[result.name for result in page.data] for page in pages] == [
         ["job-4", "job-3"],
         ["job-2", "job-1"],
         ["job-0"],
+        [],
     ]
-    assert third.next is None
-    assert first.results[0] == await stores.results.result("default", "job-4")
+    assert [page.pagination.model_dump() for page in pages[1:3]] == [
+        {
+            "page": number,
+            "page_size": 2,
+            "current_page_size": size,
+            "total_pages": 3,
+            "total_results": 5,
+        }
+        for number, size in ((2, 2), (3, 1))
+    ]
+    assert pages[0].data[0] == await stores.results.result(ResultNamed(result="job-4"))
 
 
-async def test_results_are_listed_by_benchmark(stores: Stores) -> None:
-    for benchmark in ("capitals", "rivers"):
-        await stores.a_completed_job(
-            a_new_job(name=f"of-{benchmark}", benchmark=a_benchmark(name=benchmark)), rows=1
-        )
+async def test_an_empty_list_has_no_page(stores: Stores) -> None:
+    page = await stores.results.list(ListResults())
 
-    page = await stores.results.list(ListResults(benchmark="default/rivers"))
-
-    assert [result.name for result in page.results] == ["of-rivers"]
+    assert page.data == ()
+    assert (page.pagination.total_pages, page.pagination.total_results) == (0, 0)
 
 
-async def test_a_page_of_results_is_at_most_a_mebibyte(stores: Stores) -> None:
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("created_at", ["b", "a", "c"]),
+        ("-created_at", ["c", "a", "b"]),
+        ("updated_at", ["b", "a", "c"]),
+        ("-updated_at", ["c", "a", "b"]),
+        ("name", ["a", "b", "c"]),
+        ("-name", ["c", "b", "a"]),
+    ],
+)
+async def test_results_are_sorted(stores: Stores, sort: ResultSort, names: list[str]) -> None:
+    for name in ("b", "a", "c"):
+        await stores.a_completed_job(a_new_job(name=name), rows=1)
+
+    page = await stores.results.list(ListResults(sort=sort))
+
+    assert [result.name for result in page.data] == names
+
+
+async def test_no_page_repeats_a_result_that_was_made_in_the_same_moment(stores: Stores) -> None:
+    for number in range(7):
+        await stores.a_completed_job(a_new_job(name=f"job-{number}"), rows=1)
+    await stores.value("UPDATE result SET created_at = '2026-01-01' RETURNING 1")
+
+    names = [
+        result.name
+        for page in (1, 2, 3)
+        for result in (await stores.results.list(ListResults(page=page, page_size=3))).data
+    ]
+
+    assert names == [f"job-{number}" for number in (6, 5, 4, 3, 2, 1, 0)]
+
+
+async def test_only_the_fields_that_were_asked_for_are_told(stores: Stores) -> None:
+    await stores.a_completed_job(a_new_job(name="first"))
+
+    (result,) = (await stores.results.list(ListResults(aggregate_fields=("mean",)))).data
+
+    (score,) = result.results[0].scores
+    assert {name for name, value in score if value is not None} == {"name", "count", "mean"}
+
+
+async def test_a_page_that_is_too_large_is_refused_with_what_helps(stores: Stores) -> None:
     benchmark = a_benchmark(
-        models=[f"m{i}" for i in range(40)], metrics=[f"s{i}" for i in range(40)]
+        models=[f"m{i}" for i in range(30)], metrics=[f"s{i}" for i in range(40)]
     )
     for number in range(4):
         new = a_new_job(name=f"job-{number}", benchmark=benchmark)
         await stores.a_completed_job(new, rows=1, in_chunks_of=1)
 
-    names: list[str] = []
-    after: str | None = None
-    while True:
-        page = await stores.results.list(ListResults(after=after))
-        assert len(page.results) == 1 or len(page.model_dump_json()) <= 1_100_000
-        names += [result.name for result in page.results]
-        if (after := page.next) is None:
-            break
+    with pytest.raises(OverLimit, match="page_size of 1"):
+        await stores.results.list(ListResults())
 
-    assert names == ["job-3", "job-2", "job-1", "job-0"]
+    page = await stores.results.list(ListResults(page_size=1))
+    means = await stores.results.list(ListResults(aggregate_fields=("mean",)))
+    assert len(page.data) == 1
+    assert len(means.data) == 4
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "1.2", "9" * 30])
-async def test_a_cursor_that_is_none_is_invalid(stores: Stores, cursor: str) -> None:
-    with pytest.raises(Invalid, match="no cursor"):
-        await stores.results.list(ListResults(after=cursor))
-
-
-@pytest.mark.parametrize("name", ["nobody", "with\x00nul"])
+@pytest.mark.parametrize("name", ["nobody", "a" * 63])
 async def test_a_result_that_is_not_there_is_not_found(stores: Stores, name: str) -> None:
     with pytest.raises(NotFound):
-        await stores.results.result("default", name)
+        await stores.results.result(ResultNamed(result=name))
+
+
+async def test_a_deleted_result_is_gone_and_never_made_again(stores: Stores) -> None:
+    await stores.a_completed_job(a_new_job(name="first"))
+
+    deleted = await stores.results.delete("default", "first")
+
+    assert deleted.id == "default/first"
+    assert (await stores.results.list(ListResults())).data == ()
+    for gone in (
+        stores.results.result(ResultNamed(result="first")),
+        stores.results.delete("default", "first"),
+    ):
+        with pytest.raises(NotFound):
+            await gone
+    assert await stores.finalize() is None
+
+
+async def test_a_result_outlives_its_job_and_the_rows_do_not(stores: Stores) -> None:
+    job = await stores.a_completed_job(a_new_job(name="first"))
+    before = await stores.results.result(ResultNamed(result="first"))
+
+    await stores.jobs.delete("default", "first")
+    while await stores.upkeep.reclaim(rows_max=4):
+        pass
+
+    assert await stores.results.result(ResultNamed(result="first")) == before
+    with pytest.raises(NotFound):
+        await stores.jobs.job("default", "first")
+    for table in ("score", "item", "chunk"):
+        assert await stores.value(f"SELECT count(*) FROM {table}") == 0
+    with pytest.raises(Conflict, match="taken by a result"):
+        await stores.jobs.create(a_new_job(name="first"))
+    assert before.job_id == job.job_id
+
+
+async def test_a_job_that_runs_is_not_deleted(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"))
+
+    with pytest.raises(Conflict, match="cancel it"):
+        await stores.jobs.delete("default", "first")
+
+
+async def test_the_name_of_a_deleted_job_and_result_is_free_again(stores: Stores) -> None:
+    await stores.a_completed_job(a_new_job(name="first"))
+    await stores.jobs.delete("default", "first")
+    await stores.results.delete("default", "first")
+
+    again = await stores.a_completed_job(a_new_job(name="first"))
+
+    assert (await stores.results.result(ResultNamed(result="first"))).job_id == again.job_id
+
+
+async def test_a_late_chunk_of_a_deleted_job_changes_nothing(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=6, in_chunks_of=3)
+    taken = await stores.take()
+    for sent in taken:
+        await stores.keep(sent)
+    await stores.finalize()
+    await stores.jobs.delete("default", "first")
+
+    assert not (await stores.keep(taken[0])).is_new

@@ -53,7 +53,7 @@ async def test_pages_of_any_size_give_every_row_once_in_order(
 async def test_a_row_carries_its_item_sample_and_named_scores(stores: Stores) -> None:
     await two_by_two(stores)
 
-    row = (await stores.results.rows(ListRows(job="first", limit=1))).rows[0]
+    row = (await stores.rows.list(ListRows(job="first", limit=1))).rows[0]
 
     assert (row.row_id, row.row_index) == ("row-0", 0)
     assert row.item == {"id": 0, "input": "question 0", "output": "Paris"}
@@ -61,8 +61,8 @@ async def test_a_row_carries_its_item_sample_and_named_scores(stores: Stores) ->
     assert {
         metric: [(s.name, s.value) for s in scores] for metric, scores in row.metrics.items()
     } == {
-        "default/a": [("a", 1.0)],
-        "default/b": [("b", 1.0)],
+        "default/a": [("exact-match", 1.0)],
+        "default/b": [("exact-match", 1.0)],
     }
     assert row.metric_errors is None
     assert not row.failed
@@ -72,7 +72,7 @@ async def test_rows_are_found_by_the_job_s_id(stores: Stores) -> None:
     await two_by_two(stores)
     job = await stores.jobs.job("default", "first")
 
-    page = await stores.results.rows(ListRows(job=str(job.job_id), limit=1000))
+    page = await stores.rows.list(ListRows(job=str(job.job_id), limit=1000))
 
     assert len(page.rows) == 28
 
@@ -81,7 +81,7 @@ async def test_rows_are_filtered_by_dataset_model_and_failure(stores: Stores) ->
     await two_by_two(stores)
 
     async def found(query: ListRows) -> list[tuple[str, str, int]]:
-        page = await stores.results.rows(query)
+        page = await stores.rows.list(query)
         return [(row.dataset, row.model, row.row_index) for row in page.rows]
 
     assert await found(ListRows(job="first", dataset="two")) == EVERY_ROW[14:]
@@ -97,9 +97,9 @@ async def test_filtered_rows_are_paged_as_well(stores: Stores) -> None:
     await two_by_two(stores)
     query = ListRows(job="first", failed_only=True, limit=3)
 
-    first = await stores.results.rows(query)
-    second = await stores.results.rows(query.model_copy(update={"after": first.next}))
-    third = await stores.results.rows(query.model_copy(update={"after": second.next}))
+    first = await stores.rows.list(query)
+    second = await stores.rows.list(query.model_copy(update={"after": first.next}))
+    third = await stores.rows.list(query.model_copy(update={"after": second.next}))
 
     assert [len(page.rows) for page in (first, second, third)] == [3, 3, 2]
     assert third.next is None
@@ -124,7 +124,7 @@ async def test_a_page_is_at_most_a_mebibyte_whatever_the_rows_are_made_of(
     after: str | None = None
     indices: list[int] = []
     while True:
-        page = await stores.results.rows(ListRows(job="first", limit=1000, after=after))
+        page = await stores.rows.list(ListRows(job="first", limit=1000, after=after))
         sizes.append(len(page.model_dump_json().encode()))
         indices += [row.row_index for row in page.rows]
         if (after := page.next) is None:
@@ -146,7 +146,7 @@ async def test_a_row_larger_than_a_page_is_a_page_of_its_own(stores: Stores) -> 
     counts: list[int] = []
     after: str | None = None
     while True:
-        page = await stores.results.rows(ListRows(job="first", after=after))
+        page = await stores.rows.list(ListRows(job="first", after=after))
         counts.append(len(page.rows))
         if (after := page.next) is None:
             break
@@ -156,13 +156,13 @@ async def test_a_row_larger_than_a_page_is_a_page_of_its_own(stores: Stores) -> 
 
 async def test_rows_are_partial_until_the_job_has_completed(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(name="first"), rows=6)
-    empty = await stores.results.rows(ListRows(job="first"))
+    empty = await stores.rows.list(ListRows(job="first"))
     first, second = await stores.take()
     await stores.keep(second)
-    running = await stores.results.rows(ListRows(job="first"))
+    running = await stores.rows.list(ListRows(job="first"))
     await stores.keep(first)
     await stores.finalize()
-    completed = await stores.results.rows(ListRows(job="first"))
+    completed = await stores.rows.list(ListRows(job="first"))
 
     assert [(len(page.rows), page.partial) for page in (empty, running, completed)] == [
         (0, True),
@@ -177,7 +177,7 @@ async def test_stored_rows_of_a_cancelled_job_stay_readable_and_partial(stores: 
     await stores.keep((await stores.take())[0])
     await stores.jobs.cancel("default", job.name)
 
-    page = await stores.results.rows(ListRows(job="first"))
+    page = await stores.rows.list(ListRows(job="first"))
 
     assert (len(page.rows), page.partial) == (3, True)
 
@@ -190,13 +190,13 @@ async def test_a_cursor_that_is_none_is_invalid(stores: Stores, cursor: str) -> 
     await two_by_two(stores)
 
     with pytest.raises(Invalid, match="no cursor"):
-        await stores.results.rows(ListRows(job="first", after=cursor))
+        await stores.rows.list(ListRows(job="first", after=cursor))
 
 
 async def test_a_cursor_behind_the_last_row_gives_an_empty_last_page(stores: Stores) -> None:
     await two_by_two(stores)
 
-    page = await stores.results.rows(ListRows(job="first", after="9.0.0.0"))
+    page = await stores.rows.list(ListRows(job="first", after="9.0.0.0"))
 
     assert (page.rows, page.next) == ((), None)
 
@@ -212,4 +212,24 @@ async def test_what_is_not_there_is_not_found(stores: Stores) -> None:
         ListRows(job="first", model="medium"),
     ):
         with pytest.raises(NotFound):
-            await stores.results.rows(query)
+            await stores.rows.list(query)
+
+
+async def test_rows_are_found_by_their_scores_and_nan_is_neither_low_nor_high(
+    stores: Stores,
+) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=5, in_chunks_of=5)
+    (sent,) = await stores.take()
+    scored = a_scored_chunk(sent, scores=[[0.1, 0.5, 0.9, None, 0.5]], errors=[a_failed_row(3)])
+    await stores.scores.keep(scored, samples_of(scored))
+
+    async def found(**wanted: object) -> list[int]:
+        page = await stores.rows.list(ListRows.model_validate({"job": "first"} | wanted))
+        return [row.row_index for row in page.rows]
+
+    assert await found(score="exact-match", below=0.5) == [0]
+    assert await found(score="exact-match.exact-match", above=0.5) == [2]
+    assert await found(score="exact-match", above=0.1, below=0.9) == [1, 4]
+    assert await found(failed_only=True) == [3]
+    with pytest.raises(Invalid, match="exact-match"):
+        await found(score="exact", below=1.0)

@@ -234,7 +234,8 @@ def _models_of(source: _Source, model: str) -> list[_Column]:
         column for column in columns if model in (column.model, column.model.partition("/")[2])
     ]
     if not found:
-        raise unknown("model", model, source.result.models, where=source.result.name)
+        known = [column.model.partition("/")[2] for column in columns]
+        raise unknown("model", model, known, where=source.result.name)
     return found
 
 

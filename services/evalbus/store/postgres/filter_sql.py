@@ -172,15 +172,16 @@ class WhereClause:
         the metrics that it can be about are looked up, and the whole decides.
         """
         path, _, _ = field.rest.rpartition(".")
-        cuts = [place for place, character in enumerate(path) if character == "."]
-        metrics = [self._qualified(path[:place]) for place in (*cuts, len(path))]
-        named = f"s.metric = {self._bound(metrics[0], 'text')}"
-        if cuts:
-            whole = self._bound(self._qualified(path), "text")
-            named = (
-                f"s.metric = ANY({self._bound(metrics, 'text[]')})"
-                f" AND (s.metric = {whole} OR s.metric || '.' || s.score = {whole})"
-            )
+        metrics = [
+            self._qualified(path[:place])
+            for place, character in enumerate(path)
+            if character == "."
+        ]
+        whole = self._bound(self._qualified(path), "text")
+        named = f"s.metric = {whole}"
+        if metrics:
+            one = self._bound([*metrics, self._qualified(path)], "text[]")
+            named = f"s.metric = ANY({one}) AND ({named} OR s.metric || '.' || s.score = {whole})"
         found = f"SELECT s.result_no FROM result_score AS s WHERE {named} AND {condition}"  # noqa: S608 - columns and parameters
         return f"result.result_no IN ({found})"
 
