@@ -180,7 +180,7 @@ async def embedded(settings: Settings) -> AsyncGenerator[MemoryBus]:
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
-    """Queries only, on the data folder's Postgres, whether or not another process owns it."""
+    """Queries and the end of jobs, on the data folder's Postgres, whether or not another process owns it."""
     async with AsyncExitStack() as stack:
         dsn = connect_running(settings.data_dir)
         if dsn is None:
@@ -190,6 +190,7 @@ async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
         stores = await stack.enter_async_context(open_stores(dsn, settings))
         bus = await stack.enter_async_context(memory_bus(settings))
         await stack.enter_async_context(results.answer(bus=bus, queries=stores.queries))
+        await stack.enter_async_context(producer.answer_endings(bus=bus, jobs=stores.jobs))
         yield bus
 
 

@@ -83,10 +83,16 @@ def command_methods(acceptance: Acceptance, jobs: JobStore) -> dict[str, Answere
     async def jobs_start(command: StartBenchmark, message: Message) -> BaseModel:
         return await start(acceptance, command, message)
 
+    return {"jobs.start": jobs_start, **ending_methods(jobs)}
+
+
+def ending_methods(jobs: JobStore) -> dict[str, Answerer]:
+    """What needs the database and nothing else."""
+
     async def jobs_cancel(named: JobNamed, _message: Message) -> BaseModel:
         return await jobs.cancel(named.workspace, named.job)
 
-    return {"jobs.start": jobs_start, "jobs.cancel": jobs_cancel}
+    return {"jobs.cancel": jobs_cancel}
 
 
 def _workspace_in(body: bytes) -> str:
