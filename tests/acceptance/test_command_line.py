@@ -74,10 +74,8 @@ def person(tmp_path: Path) -> Iterator[Person]:
     someone.leave()
 
 
-def a_long_benchmark(folder: Path) -> str:
-    return str(
-        write_benchmark(folder, generate_rows(MANY_ROWS, folder / "many.jsonl"), name="long")
-    )
+def a_long_benchmark(folder: Path, rows: int = MANY_ROWS) -> str:
+    return str(write_benchmark(folder, generate_rows(rows, folder / "many.jsonl"), name="long"))
 
 
 def test_the_file_that_init_writes_is_scored_embedded(person: Person) -> None:
