@@ -188,7 +188,9 @@ def test_rows_can_be_had_in_every_form(person: Person) -> None:
     table = person.run("results", "rows", "two", "--csv").splitlines()
 
     assert [json.loads(line) for line in lines] == document["rows"]
-    assert table[0] == "dataset,model,row,output,reference,output,exact-match,f1,failed,why"
+    assert table[0] == (
+        "dataset,model,row,output,reference,output_text,exact-match,f1,failed,why,other fields"
+    )
     assert len(table) == 3
 
 

@@ -12,7 +12,7 @@ from evalbus.cli.estimate import rows_expected
 from evalbus.cli.exits import Exit, exit_of_error, exit_of_job
 from evalbus.cli.output import Style, Table, as_markdown, chosen, printable, write_table
 from evalbus.cli.progress import LINE_SECONDS, Pace
-from evalbus.cli.results import rows_table
+from evalbus.cli.row_table import RowColumns, rows_table
 from evalbus.cli.scores import epilogue, scores_table
 from evalbus.client.benchmark_file import with_absolute_sources
 from evalbus.errors import (
@@ -152,11 +152,27 @@ def test_rows_are_shown_with_their_fields_scores_and_reasons() -> None:
 
     table = rows_table([scored, failed])
 
-    assert table.columns == ("dataset", "model", "row", "id", "output", "f1", "failed", "why")
+    assert table.columns == (
+        *("dataset", "model", "row", "id", "output_text", "f1", "failed", "why"),
+    )
     assert table.rows == [
         ("capitals", "terse", "r0", "0", "Paris", 0.5, "", ""),
         ("capitals", "terse", "r1", "1", None, None, "yes", "f1: no sample"),
     ]
+
+
+def test_a_field_called_like_a_column_is_told_apart_from_it() -> None:
+    table = rows_table([a_row(0, item={"model": "x", "why": "y", "text": "z"})])
+
+    assert table.columns[3:6] == ("item.model", "item.why", "text")
+    assert len(set(table.columns)) == len(table.columns)
+
+
+def test_fields_that_come_up_late_are_not_lost() -> None:
+    columns = RowColumns.of([a_row(0)])
+
+    assert columns.rest(a_row(1)) is None
+    assert columns.rest(a_row(2, item={"id": 2, "note": "new"})) == '{"note": "new"}'
 
 
 def test_how_a_job_ended_is_one_sentence() -> None:

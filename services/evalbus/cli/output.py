@@ -83,11 +83,16 @@ def write_table(table: Table, style: Style) -> None:
         case Style.MARKDOWN:
             write_text(as_markdown(table))
         case Style.CSV:
-            _write_csv(table)
+            write_csv([table.columns, *table.rows])
         case Style.JSON:
             write_document([dict(zip(table.columns, row, strict=True)) for row in table.rows])
         case _:
             assert_never(style)
+
+
+def write_csv(rows: Iterable[Sequence[Cell]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
 
 
 def as_markdown(table: Table) -> str:
@@ -144,13 +149,6 @@ def _write_terminal(table: Table) -> None:
     for row in table.rows:
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     console.print(drawn)
-
-
-def _write_csv(table: Table) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table.columns)
-    for row in table.rows:
-        writer.writerow([_csv_cell(cell) for cell in row])
 
 
 def _csv_cell(cell: Cell) -> Cell:

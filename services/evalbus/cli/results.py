@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import LIMIT, WORKSPACE, JobName, Limit, Workspace
@@ -21,10 +20,12 @@ from evalbus.cli.output import (
     Table,
     chosen,
     note,
+    write_csv,
     write_document,
     write_table,
     write_text,
 )
+from evalbus.cli.row_table import REST, RowColumns, rows_table
 from evalbus.cli.scores import scores_table
 from evalbus_schemas.queries import Result, Row, RowPage
 
@@ -117,6 +118,8 @@ def rows(
                 await _write_lines(pages)
             elif style is Style.JSON:
                 await _write_stream(pages)
+            elif style is Style.CSV:
+                await _write_csv(pages)
             else:
                 await _write_table(pages, style, is_cut=limit is None and is_table)
 
@@ -145,6 +148,19 @@ async def _write_stream(pages: AsyncIterator[RowPage]) -> None:
     write_text(f'\n], "partial": {json.dumps(is_partial)}}}')
 
 
+async def _write_csv(pages: AsyncIterator[RowPage]) -> None:
+    """Page by page as well, therefore with the columns of the first page and one for whatever comes later."""
+    is_partial, columns = False, None
+    async for page in pages:
+        if columns is None:
+            columns = RowColumns.of(page.rows)
+            write_csv([(*columns.header, REST)])
+        write_csv([(*columns.line(row), columns.rest(row)) for row in page.rows])
+        is_partial = page.partial
+    if is_partial:
+        note(PARTIAL)
+
+
 async def _write_table(pages: AsyncIterator[RowPage], style: Style, *, is_cut: bool) -> None:
     found: list[Row] = []
     is_partial = has_more = False
@@ -156,53 +172,6 @@ async def _write_table(pages: AsyncIterator[RowPage], style: Style, *, is_cut: b
         note(f"the first {len(found)} rows; --limit, --json, --jsonl and --csv give more")
     if is_partial:
         note(PARTIAL)
-
-
-def rows_table(found: list[Row]) -> Table:
-    """The item's fields, the answer, and a column for each score."""
-    fields = list(dict.fromkeys(name for row in found for name in row.item))
-    scores = list(
-        dict.fromkeys(
-            (metric, score.name)
-            for row in found
-            for metric, each in row.metrics.items()
-            for score in each
-        )
-    )
-    several = {metric for metric, _ in scores if sum(metric == other for other, _ in scores) > 1}
-    named = [_name(m) if m not in several else f"{_name(m)}:{score}" for m, score in scores]
-    columns = ("dataset", "model", "row", *fields, "output", *named)
-    return Table(
-        columns=(*columns, "failed", "why"),
-        rows=[_row_line(row, fields, scores) for row in found],
-    )
-
-
-def _row_line(row: Row, fields: list[str], scores: list[tuple[str, str]]) -> tuple[Cell, ...]:
-    values = {
-        (metric, score.name): score.value for metric, each in row.metrics.items() for score in each
-    }
-    reasons = "; ".join(f"{metric}: {why}" for metric, why in (row.metric_errors or {}).items())
-    return (
-        _name(row.dataset),
-        _name(row.model),
-        row.row_id,
-        *(_text(row.item.get(name)) for name in fields),
-        _text(row.sample.get("output_text")),
-        *(values.get(score) for score in scores),
-        "yes" if row.failed else "",
-        reasons,
-    )
-
-
-def _name(reference: str) -> str:
-    return reference.partition("/")[2]
-
-
-def _text(value: JsonValue) -> Cell:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _line(result: Result) -> tuple[Cell, ...]:
