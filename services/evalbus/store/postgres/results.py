@@ -5,6 +5,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from datetime import date
+from struct import Struct
 
 import asyncpg
 import orjson
@@ -91,6 +92,8 @@ class PostgresResults:
     ) -> list[ScoreColumn]:
         sizes = [record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)]
         names = self._scores_of(benchmark)
+        # Behind the head of an array, each value stands behind its length.
+        packed = Struct("!20x" + "4xd" * len(names))
         found: list[ScoreColumn] = []
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
@@ -108,7 +111,8 @@ class PostgresResults:
                     )
                     assert slab, "an aggregate always has a row"
                     n_failed += slab["n_failed"]
-                    for column, part in zip(values, zip(*slab["scores"], strict=True), strict=True):
+                    parts = zip(*packed.iter_unpack(slab["scores"]), strict=True)
+                    for column, part in zip(values, parts, strict=True):
                         column.extend(part)
                 found += [
                     ScoreColumn(

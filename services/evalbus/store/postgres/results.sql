@@ -10,12 +10,17 @@ FOR UPDATE SKIP LOCKED;
 SELECT n_rows FROM job_dataset WHERE job_no = $1 ORDER BY dataset_no;
 
 -- name: slab
+-- Packed as the server sends arrays: unpacking them at once is much cheaper than one array after the other.
 SELECT
     count(*) FILTER (WHERE is_failed) AS n_failed,
-    array_agg(scores ORDER BY row_index, repeat) AS scores
-FROM score
-WHERE job_no = $1 AND dataset_no = $2 AND model_no = $3 AND month = $4
-    AND row_index >= $5 AND row_index < $6;
+    string_agg(array_send(scores), '') AS scores
+FROM (
+    SELECT is_failed, scores
+    FROM score
+    WHERE job_no = $1 AND dataset_no = $2 AND model_no = $3 AND month = $4
+        AND row_index >= $5 AND row_index < $6
+    ORDER BY row_index, repeat
+) AS in_order;
 
 -- name: add_result
 INSERT INTO result (
