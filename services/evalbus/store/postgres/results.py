@@ -153,7 +153,8 @@ class PostgresResults:
         return ResultPage(results=results, next=following)
 
     async def rows(self, query: ListRows) -> RowPage:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.plan_for_these_arguments)
             job = await connection.fetchrow(
                 SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
             )

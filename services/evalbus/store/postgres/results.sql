@@ -57,8 +57,14 @@ WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
 ORDER BY name = $2 DESC
 LIMIT 1;
 
+-- name: plan_for_these_arguments
+-- Only then the one partition is known, whose index gives the rows in order; else they might be sorted for each page.
+SET LOCAL plan_cache_mode = force_custom_plan;
+
 -- name: rows
 -- Sizes are known without fetching what is large, so only about a page leaves the server, however large its rows.
+-- Each item is looked up for itself: of a job that was stored just now the planner knows nothing, takes its rows for
+-- one, and would join all pairs.
 SELECT *
 FROM (
     SELECT
@@ -72,20 +78,24 @@ FROM (
             0
         ) AS bytes_before
     FROM (
-        SELECT
-            s.dataset_no, s.model_no, s.row_index, s.repeat, s.is_failed,
-            s.scores, s.sample, s.errors, i.row_id, i.item
-        FROM score AS s
-        JOIN item AS i
-            ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
-            AND i.row_index = s.row_index AND i.month = s.month
-        WHERE s.job_no = $1 AND s.month = $2
-            AND (s.dataset_no, s.model_no, s.row_index, s.repeat) > ($3, $4, $5, $6)
-            AND ($7::smallint IS NULL OR s.dataset_no = $7)
-            AND ($8::smallint IS NULL OR s.model_no = $8)
-            AND (NOT $9::boolean OR s.is_failed)
-        ORDER BY s.dataset_no, s.model_no, s.row_index, s.repeat
-        LIMIT $10
+        SELECT s.*, i.row_id, i.item
+        FROM (
+            SELECT dataset_no, model_no, row_index, repeat, is_failed, scores, sample, errors
+            FROM score
+            WHERE job_no = $1 AND month = $2
+                AND (dataset_no, model_no, row_index, repeat) > ($3, $4, $5, $6)
+                AND ($7::smallint IS NULL OR dataset_no = $7)
+                AND ($8::smallint IS NULL OR model_no = $8)
+                AND (NOT $9::boolean OR is_failed)
+            ORDER BY dataset_no, model_no, row_index, repeat
+            LIMIT $10
+        ) AS s
+        CROSS JOIN LATERAL (
+            SELECT row_id, item
+            FROM item
+            WHERE job_no = $1 AND dataset_no = s.dataset_no AND row_index = s.row_index AND month = $2
+            LIMIT 1
+        ) AS i
     ) AS found
 ) AS page
 WHERE bytes_before <= $11
