@@ -15,7 +15,7 @@ class RecentLines:
 
     def put(self, lines: bytes, *, job_no: int, dataset_no: int, first_row: int, uses: int) -> None:
         key = (job_no, dataset_no, first_row)
-        if uses < 1 or key in self._kept:
+        if uses < 1 or key in self._kept or len(lines) > self._bytes_max:
             return
         self._kept[key] = (lines, uses)
         self._bytes += len(lines)
