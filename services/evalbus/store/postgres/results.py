@@ -5,7 +5,6 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from datetime import date
-from struct import Struct
 
 import asyncpg
 import orjson
@@ -14,6 +13,7 @@ from evalbus.errors import NotFound
 from evalbus.store.base import ScoreColumn, ScoresOf
 from evalbus.store.postgres import events, jobs
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,
     fitting,
@@ -92,8 +92,6 @@ class PostgresResults:
     ) -> list[ScoreColumn]:
         sizes = [record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)]
         names = self._scores_of(benchmark)
-        # Behind the head of an array, each value stands behind its length.
-        packed = Struct("!20x" + "4xd" * len(names))
         found: list[ScoreColumn] = []
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
@@ -111,7 +109,7 @@ class PostgresResults:
                     )
                     assert slab, "an aggregate always has a row"
                     n_failed += slab["n_failed"]
-                    parts = zip(*packed.iter_unpack(slab["scores"]), strict=True)
+                    parts = columns_of(slab["scores"], len(names))
                     for column, part in zip(values, parts, strict=True):
                         column.extend(part)
                 found += [
