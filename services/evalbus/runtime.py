@@ -28,7 +28,7 @@ from evalbus.results import service as results
 from evalbus.results.queries import Queries
 from evalbus.settings import Settings
 from evalbus.store import postgres
-from evalbus.store.embedded import EmbeddedPostgres, connect_running
+from evalbus.store.embedded import EmbeddedPostgres, shared
 
 log = get_logger(__name__)
 
@@ -190,16 +190,19 @@ async def embedded(settings: Settings) -> AsyncGenerator[MemoryBus]:
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
-    """Queries only, on the data folder's Postgres, whether or not another process owns it."""
+    """Queries and the end of jobs, on the data folder's Postgres, whether or not another process owns it."""
     async with AsyncExitStack() as stack:
-        dsn = connect_running(settings.data_dir)
-        if dsn is None:
-            server = await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))
-            dsn = server.dsn
-            await postgres.migrate(dsn)
+        dsn = await stack.enter_async_context(
+            shared(settings.data_dir, within_seconds=settings.connect_seconds)
+        )
+        # Whoever owns the folder may have it only just, and have made no tables yet.
+        await postgres.migrate(dsn)
         stores = await stack.enter_async_context(open_stores(dsn, settings))
         bus = await stack.enter_async_context(memory_bus(settings))
         await stack.enter_async_context(results.answer(bus=bus, queries=stores.queries))
+        await stack.enter_async_context(
+            producer.answer_endings(bus=bus, jobs=stores.jobs, results=stores.results)
+        )
         yield bus
 
 

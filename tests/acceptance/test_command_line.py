@@ -19,6 +19,8 @@ from tests.system import System, clean_environment, evalbus, generate_rows, writ
 
 SMALL = ({"output": "a", "reference": "a"}, {"output": "b", "reference": "c"})
 MANY_ROWS = 150_000
+MORE_ROWS = 400_000
+"""Enough for a second command to start and look while they are scored."""
 SECONDS = 120.0
 
 
@@ -72,10 +74,8 @@ def person(tmp_path: Path) -> Iterator[Person]:
     someone.leave()
 
 
-def a_long_benchmark(folder: Path) -> str:
-    return str(
-        write_benchmark(folder, generate_rows(MANY_ROWS, folder / "many.jsonl"), name="long")
-    )
+def a_long_benchmark(folder: Path, rows: int = MANY_ROWS) -> str:
+    return str(write_benchmark(folder, generate_rows(rows, folder / "many.jsonl"), name="long"))
 
 
 def test_the_file_that_init_writes_is_scored_embedded(person: Person) -> None:
@@ -89,7 +89,7 @@ def test_the_file_that_init_writes_is_scored_embedded(person: Person) -> None:
 
 
 def test_ctrl_c_leaves_an_embedded_job_that_goes_on_later(person: Person) -> None:
-    process = person.begin("run", a_long_benchmark(person.folder), "--name", "long")
+    process = person.begin("run", a_long_benchmark(person.folder, MORE_ROWS), "--name", "long")
     wait_until(
         lambda: person.rows_of("long") > 0,
         timeout_seconds=SECONDS,
@@ -106,8 +106,27 @@ def test_ctrl_c_leaves_an_embedded_job_that_goes_on_later(person: Person) -> Non
     assert "Traceback" not in said
     assert left["status"] == "active"
     assert document["job"]["status"] == "completed"
-    assert document["job"]["rows"] == MANY_ROWS
-    assert [r["scores"][0]["n_rows"] for r in document["results"]] == [MANY_ROWS, MANY_ROWS]
+    assert document["job"]["rows"] == MORE_ROWS
+    assert [r["scores"][0]["n_rows"] for r in document["results"]] == [MORE_ROWS, MORE_ROWS]
+
+
+def test_an_embedded_job_is_cancelled_from_another_terminal(person: Person) -> None:
+    process = person.begin(
+        "run", a_long_benchmark(person.folder, MORE_ROWS), "--name", "long", "--json"
+    )
+    wait_until(
+        lambda: person.rows_of("long") > 0,
+        timeout_seconds=SECONDS,
+        otherwise=lambda: "no row was scored",
+    )
+
+    cancelled = person.ask("jobs", "cancel", "long")["job"]
+    out, said = process.communicate(timeout=SECONDS)
+
+    assert cancelled["status"] == "cancelled"
+    assert process.returncode == 1
+    assert "job long was cancelled" in said
+    assert json.loads(out)["results"] == []
 
 
 def until_it_says(process: "subprocess.Popen[str]", words: str) -> list[str]:
@@ -169,7 +188,9 @@ def test_rows_can_be_had_in_every_form(person: Person) -> None:
     table = person.run("results", "rows", "two", "--csv").splitlines()
 
     assert [json.loads(line) for line in lines] == document["rows"]
-    assert table[0] == "dataset,model,row,output,reference,output,exact-match,f1,failed,why"
+    assert table[0] == (
+        "dataset,model,row,output,reference,output_text,exact-match,f1,failed,why,other fields"
+    )
     assert len(table) == 3
 
 

@@ -15,8 +15,9 @@ import asyncpg
 import pytest
 
 from evalbus.errors import FolderInUse, Unavailable, WrongSettings
-from evalbus.store.embedded import EmbeddedPostgres, connect_running
+from evalbus.store.embedded import EmbeddedPostgres, connect_running, shared
 from evalbus.store.embedded.binaries import Binaries, find_binaries
+from evalbus.store.embedded.folder import owned
 from evalbus.store.embedded.identity import identity_for
 from tests.servers.deadline import wait_until
 from tests.servers.postgres import available_postgres
@@ -219,6 +220,44 @@ async def test_another_process_can_reach_a_running_server(tmp_path: Path) -> Non
     async with connected(dsn) as connection:
         assert await connection.fetchval("SELECT 1") == 1
     close(owner)
+
+
+async def test_a_folder_can_be_shared_with_its_owner(tmp_path: Path) -> None:
+    owner, _, dsn = an_owner(tmp_path)
+
+    async with shared(tmp_path, within_seconds=20) as found:
+        assert found == dsn
+    close(owner)
+
+
+async def test_a_folder_that_nobody_owns_is_shared_with_nobody(tmp_path: Path) -> None:
+    async with EmbeddedPostgres(tmp_path) as server:
+        await write_a_row(server.dsn)
+
+    async with shared(tmp_path, within_seconds=20) as dsn:
+        found = await read_the_row(dsn)
+
+    assert found == 42
+    assert connect_running(tmp_path) is None
+
+
+async def test_an_owner_that_is_not_ready_yet_is_waited_for(tmp_path: Path) -> None:
+    with owned(tmp_path):
+        joining = asyncio.create_task(one_plus_one(tmp_path, within_seconds=20))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(joining), timeout=0.5)
+
+    assert await joining == 2
+
+
+async def test_an_owner_that_is_never_ready_is_named(tmp_path: Path) -> None:
+    with owned(tmp_path), pytest.raises(FolderInUse, match=f"process {os.getpid()}"):
+        await one_plus_one(tmp_path, within_seconds=0.2)
+
+
+async def one_plus_one(folder: Path, *, within_seconds: float) -> object:
+    async with shared(folder, within_seconds=within_seconds) as dsn, connected(dsn) as connection:
+        return await connection.fetchval("SELECT 1 + 1")
 
 
 async def test_nothing_is_reached_where_nothing_runs(tmp_path: Path) -> None:

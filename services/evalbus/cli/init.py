@@ -29,7 +29,8 @@ description: Five questions, answered by two recorded models.
 
 datasets:
   - name: questions
-    source: {rows}            # .jsonl or .csv, or a glob of them, relative to this file; or write `rows: [...]` here
+    # .jsonl or .csv, or a glob of them, relative to this file; or write `rows: [...]` here instead
+    source: {rows}
     id: "{{{{ item.id }}}}"          # what identifies a row; left out, it is a hash of the row
 
 models:                            # `recorded`: the answers are in the dataset already
@@ -70,7 +71,9 @@ def init(
     name = file.stem.lower() if is_name(file.stem.lower()) else "benchmark"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(TEMPLATE.format(name=name, file=file, rows=rows.name), encoding="utf-8")
+        file.write_text(
+            TEMPLATE.format(name=name, file=file, rows=json.dumps(rows.name)), encoding="utf-8"
+        )
         rows.write_text(_rows(), encoding="utf-8")
     except OSError as error:
         raise Refused(f"{error.filename}: {error.strerror}") from None

@@ -129,7 +129,8 @@ def cancel(job: JobName, workspace: Workspace = WORKSPACE, as_json: JsonFlag = F
     settings = client_settings()
 
     async def work() -> Job:
-        async with working_client(settings, workspace) as client:
+        # Without servers as well: another process may be at work on the job in this folder.
+        async with asking_client(settings, workspace) as client:
             return await client.jobs.cancel(job)
 
     found = loop.run(work)

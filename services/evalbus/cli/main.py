@@ -71,6 +71,10 @@ def main() -> NoReturn:
     except EvalbusError as error:
         error_note(str(error))
         sys.exit(exit_of_error(error))
+    except OSError as error:
+        # Standard output that cannot be written, or a disk that is full.
+        error_note(str(error))
+        sys.exit(Exit.REFUSED)
     except Stopped as stopped:
         sys.exit(stopped.code)
     sys.exit(Exit.OK)

@@ -50,7 +50,7 @@ def server_settings(purpose: str, *, needs_database: bool = True) -> Settings:
 
 
 def asking_client(settings: Settings, workspace: str) -> AsyncClient:
-    """For commands that only read: without servers they read the folder, whoever works in it."""
+    """For commands that start no work: without servers they use the folder, whoever works in it."""
     if settings.amqp_url is None:
         return AsyncClient.reading(workspace=workspace, settings=settings)
     return AsyncClient(workspace=workspace, settings=settings)

@@ -1,6 +1,8 @@
 """`evalbus run`: a benchmark file scored from beginning to end."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from evalbus.cli.output import CsvFlag, JsonFlag, MarkdownFlag, Style, chosen, l
 from evalbus.cli.progress import follow
 from evalbus.cli.scores import finish
 from evalbus.client import AsyncClient, load_benchmark
-from evalbus.errors import Invalid
+from evalbus.errors import Invalid, NotFound
 from evalbus.settings import Settings
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
@@ -51,7 +53,8 @@ def run(
             dry_run,  # brings templates and datasets, which take time to load
         )
 
-        dry_run(benchmark, style)
+        with _about(file):
+            dry_run(benchmark, style)
         return
     settings = client_settings()
     if is_detached and settings.amqp_url is None:
@@ -91,9 +94,16 @@ def _limited(benchmark: Benchmark, limit: int | None) -> Benchmark:
 
 
 async def _start(client: AsyncClient, benchmark: Benchmark, name: str | None, file: Path) -> Job:
-    try:
+    with _about(file):
         return await client.jobs.start(benchmark, job=name)
-    except Invalid as error:
+
+
+@contextmanager
+def _about(file: Path) -> Generator[None, None, None]:
+    """What is wrong in a benchmark, or not where the benchmark says, is a mistake in its file."""
+    try:
+        yield
+    except (Invalid, NotFound) as error:
         raise Invalid(f"{file.name}: {error.message}", error.data) from None
 
 

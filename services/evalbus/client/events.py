@@ -11,7 +11,7 @@ from evalbus.client.parameters import parameters
 from evalbus.client.session import Session
 from evalbus.errors import Malformed
 from evalbus_schemas.events import BenchmarkEvent
-from evalbus_schemas.queries import PAGE_SIZE_MAX, EventPage, ListEvents, StoredEvent
+from evalbus_schemas.queries import EventPage, ListEvents, StoredEvent
 
 
 class Events:
@@ -26,7 +26,7 @@ class Events:
         """What was kept after that sequence number, oldest first."""
         left = limit
         while left is None or left > 0:
-            count = PAGE_SIZE if left is None else min(left, PAGE_SIZE_MAX)
+            count = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
             wanted: dict[str, object] = {
                 "workspace": self._workspace,
                 "after": after,

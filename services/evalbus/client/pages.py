@@ -8,7 +8,8 @@ from evalbus_schemas.queries import PAGE_SIZE_MAX
 P = TypeVar("P")
 T = TypeVar("T")
 
-PAGE_SIZE = 200
+PAGE_SIZE = PAGE_SIZE_MAX
+"""A page is cut by its bytes as well, so asking for many costs nothing."""
 
 
 async def pages(
@@ -23,7 +24,7 @@ async def pages(
     after: str | None = None
     left = limit
     while left is None or left > 0:
-        page = await ask(after, min(page_size if left is None else left, PAGE_SIZE_MAX))
+        page = await ask(after, page_size if left is None else min(left, page_size))
         yield page
         if left is not None:
             left -= count(page)

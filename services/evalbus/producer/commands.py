@@ -88,6 +88,12 @@ def command_methods(
     async def jobs_start(command: StartBenchmark, message: Message) -> BaseModel:
         return await start(acceptance, command, message)
 
+    return {"jobs.start": jobs_start, **ending_methods(jobs, results)}
+
+
+def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
+    """What needs the database and nothing else."""
+
     async def jobs_cancel(named: JobNamed, _message: Message) -> BaseModel:
         return await jobs.cancel(named.workspace, named.job)
 
@@ -102,7 +108,6 @@ def command_methods(
         return deleted
 
     return {
-        "jobs.start": jobs_start,
         "jobs.cancel": jobs_cancel,
         "jobs.delete": jobs_delete,
         "results.delete": results_delete,

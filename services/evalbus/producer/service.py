@@ -9,13 +9,21 @@ from evalbus.bus.base import Bus
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import RPC_COMMANDS, START_QUEUE
 from evalbus.producer.accepting import Acceptance, job_limits
-from evalbus.producer.commands import SOURCE, StartCommand, command_methods
+from evalbus.producer.commands import SOURCE, StartCommand, command_methods, ending_methods
 from evalbus.producer.dispatching import Dispatching
 from evalbus.producer.reading import Reading
 from evalbus.settings import Settings
 from evalbus.store.base import Changes, DispatchStore, EventStore, JobStore, ResultStore
 
 COMMANDS_AT_ONCE = 8
+
+
+@asynccontextmanager
+async def answer_endings(*, bus: Bus, jobs: JobStore, results: ResultStore) -> AsyncGenerator[None]:
+    """Only ends jobs: one transaction, which whoever works on the job notices by itself."""
+    handler = RpcHandler(methods=ending_methods(jobs, results), source=SOURCE)
+    async with bus.subscribe(RPC_COMMANDS, handler, prefetch=COMMANDS_AT_ONCE):
+        yield
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evalbus.bus import codec
 from evalbus.bus.base import Message, Outgoing
-from evalbus.bus.letters import dead_letter_of
+from evalbus.bus.detours import note_of
 from evalbus.logs import get_logger
 from evalbus.store.base import DeadLetterStore, JobStore, Kept, LetterToKeep, ScoreStore
 from evalbus.telemetry import CHUNKS_KEPT, DEAD_LETTERS, ROWS_KEPT
@@ -61,12 +61,12 @@ class KeepDeadLetter:
     dead_letters: DeadLetterStore
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
-        letter = dead_letter_of(message)
+        note = note_of(message)
         await self.dead_letters.keep(
             LetterToKeep(
-                queue=letter.queue,
-                reason=letter.reason,
-                detail=letter.detail,
+                queue=note.queue,
+                reason=note.reason,
+                detail=note.detail,
                 type=message.type,
                 message_id=message.id,
                 attempts=message.attempt,
@@ -75,8 +75,6 @@ class KeepDeadLetter:
                 body_bytes=message.body_bytes,
             )
         )
-        DEAD_LETTERS.labels(letter.reason).inc()
-        log.warning(
-            "message.set_aside", queue=letter.queue, reason=letter.reason, detail=letter.detail
-        )
+        DEAD_LETTERS.labels(note.reason).inc()
+        log.warning("message.set_aside", queue=note.queue, reason=note.reason, detail=note.detail)
         return []

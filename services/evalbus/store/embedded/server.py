@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from evalbus.errors import Unavailable, WrongSettings
+from evalbus.errors import FolderInUse, Unavailable, WrongSettings
 from evalbus.store.embedded.binaries import Binaries, find_binaries
 from evalbus.store.embedded.folder import (
     DATABASE,
@@ -28,6 +28,7 @@ from evalbus.store.embedded.identity import Identity, identity_for
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.01
+OWNER_POLL_SECONDS = 0.05
 LOG_BYTES_MAX = 10 * 1024 * 1024
 # A killed server's backends notice only at their next step.
 BACKENDS_REMAIN = "pre-existing shared memory block"
@@ -197,6 +198,26 @@ def connect_running(folder: Path) -> str | None:
         return None
     assert postmaster.socket_folder is not None, "it answers there"
     return dsn_at(postmaster.socket_folder, postmaster.port or PORT)
+
+
+@asynccontextmanager
+async def shared(folder: Path, *, within_seconds: float) -> AsyncGenerator[str]:
+    """Where the folder's Postgres is reached: that of its owner, or one of our own where nobody owns it.
+
+    An owner that is just starting or stopping is waited for; raises FolderInUse when that takes longer.
+    """
+    deadline = time.monotonic() + within_seconds
+    async with AsyncExitStack() as stack:
+        while (dsn := connect_running(folder)) is None:
+            try:
+                dsn = (await stack.enter_async_context(EmbeddedPostgres(folder))).dsn
+            except FolderInUse:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(OWNER_POLL_SECONDS)
+            else:
+                break
+        yield dsn
 
 
 def _binaries_for(data: Path) -> Binaries:

@@ -64,14 +64,15 @@ def place(url: str) -> str:
 class Database:
     """A pool whose every use has a limit in time; the address is kept for connections outside the pool."""
 
-    def __init__(self, pool: "Pool", url: str) -> None:
+    def __init__(self, pool: "Pool", url: str, *, acquire_seconds: float = ACQUIRE_SECONDS) -> None:
         self._pool = pool
         self.url = url
+        self._acquire_seconds = acquire_seconds
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator["Connection"]:
         """Raises Unavailable, or TransientError for a transaction that lost against another."""
-        async with explained(), self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with explained(), self._pool.acquire(timeout=self._acquire_seconds) as connection:
             yield connection
 
     @asynccontextmanager
@@ -122,7 +123,11 @@ async def _as_it_is(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, connections: int = 10, within_seconds: float = 60.0
+    url: str,
+    *,
+    connections: int = 10,
+    within_seconds: float = 60.0,
+    acquire_seconds: float = ACQUIRE_SECONDS,
 ) -> AsyncGenerator[Database]:
     """A pool, once the database answers; raises Unavailable or WrongSettings."""
     await wait_for(url, within_seconds=within_seconds)
@@ -137,7 +142,7 @@ async def open_database(
             reset=_as_it_is,
         )
     try:
-        yield Database(pool, url)
+        yield Database(pool, url, acquire_seconds=acquire_seconds)
     finally:
         try:
             await asyncio.wait_for(pool.close(), timeout=CONNECT_SECONDS)

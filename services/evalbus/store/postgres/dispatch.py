@@ -1,7 +1,7 @@
 """Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, a window filled fairly."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,14 +20,15 @@ from evalbus.store.base import (
 )
 from evalbus.store.fairness import Demand, share
 from evalbus.store.postgres import events, jobs
+from evalbus.store.postgres.copying import ITEM_COLUMNS, copy, item_rows
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.chunks import Plan
 
 SQL = load("dispatch.sql")
 
-ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
 CHUNK_COLUMNS = ("job_no", "chunk_no", "dataset_no", "model_no", "first_row", "n_rows")
 
 JOBS_REMEMBERED = 1024
@@ -52,6 +53,7 @@ class PostgresDispatch:
         self._database = database
         self._jobs: dict[int, _JobToSend] = {}
         self._unsure: list[ChunkToSend] = []
+        self._recent = RecentLines()
 
     async def claim(self, *, lease_seconds: float) -> Lease | None:
         async with self._database.transaction() as connection:
@@ -99,9 +101,7 @@ class PostgresDispatch:
         last = stretches[-1]
         try:
             async with self._database.transaction() as connection:
-                await connection.copy_records_to_table(
-                    "item", columns=ITEM_COLUMNS, records=_items(lease, stretches)
-                )
+                await copy(connection, "item", ITEM_COLUMNS, *_items(lease, stretches))
                 await connection.copy_records_to_table(
                     "chunk", columns=CHUNK_COLUMNS, records=_chunks(lease, stretches)
                 )
@@ -125,6 +125,14 @@ class PostgresDispatch:
         except asyncpg.UniqueViolationError:
             # Another holder has stored these very rows.
             raise LeaseLost from None
+        for stretch in stretches:
+            self._recent.put(
+                b"\n".join([item for _, item in stretch.rows]),
+                job_no=lease.job_no,
+                dataset_no=stretch.dataset_no,
+                first_row=stretch.first_row,
+                uses=n_models,
+            )
         return replace(lease, next_chunk=following)
 
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
@@ -194,9 +202,11 @@ class PostgresDispatch:
         model_no: int = record["model_no"]
         first_row: int = record["first_row"]
         n_rows: int = record["n_rows"]
-        lines: bytes = await connection.fetchval(
-            SQL.lines, job_no, dataset_no, job.month, first_row, n_rows
-        )
+        lines = self._recent.take(job_no=job_no, dataset_no=dataset_no, first_row=first_row)
+        if lines is None:
+            lines = await connection.fetchval(
+                SQL.lines, job_no, dataset_no, job.month, first_row, n_rows
+            )
         return ChunkToSend(
             job_no=job_no,
             job_id=job.job_id,
@@ -239,11 +249,16 @@ async def _give_back(connection: Connection, chunks: Sequence[ChunkToSend]) -> N
         await connection.execute(SQL.give_back, job_no, chunk_nos)
 
 
-def _items(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":
+def _items(lease: Lease, stretches: Sequence[Stretch]) -> list[Iterable[bytes]]:
     return [
-        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
+        item_rows(
+            month=lease.month,
+            job_no=lease.job_no,
+            dataset_no=stretch.dataset_no,
+            first_row=stretch.first_row,
+            rows=stretch.rows,
+        )
         for stretch in stretches
-        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
     ]
 
 

@@ -4,13 +4,13 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 from datetime import date
-from struct import Struct
 
 import orjson
 
 from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
 from evalbus.store.postgres import events, jobs
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
@@ -108,14 +108,12 @@ class PostgresFinals:
     ) -> "tuple[int, list[array[float]]]":
         """Failed rows, and the values of every score in row order."""
         values = [array("d") for _ in self._scores_of(benchmark)]
-        # Behind the head of an array, each value stands behind its length.
-        packed = Struct("!20x" + "4xd" * len(values))
         n_failed = 0
         for first_row in range(0, n_rows, SLAB_ROWS):
             slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
             assert slab, "an aggregate always has a row"
             n_failed += slab["n_failed"]
-            parts = zip(*packed.iter_unpack(slab["scores"]), strict=True)
+            parts = columns_of(slab["scores"], len(values))
             for column, part in zip(values, parts, strict=True):
                 column.extend(part)
         return n_failed, values

@@ -10,7 +10,7 @@ FOR UPDATE SKIP LOCKED;
 SELECT n_rows FROM job_dataset WHERE job_no = $1 ORDER BY dataset_no;
 
 -- name: slab
--- Packed as the server sends arrays: unpacking them at once is much cheaper than one array after the other.
+-- Packed as the server sends arrays, so that a million values do not become a million objects.
 SELECT
     count(*) FILTER (WHERE is_failed) AS n_failed,
     string_agg(array_send(scores), '') AS scores

@@ -1,16 +1,16 @@
 """Keeping scored chunks: gate on the chunk row, COPY the rows, job counters last, all or nothing."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from evalbus.errors import Malformed, UnknownJob
 from evalbus.store.base import Kept, ScoresOf
+from evalbus.store.postgres.copying import SCORE_COLUMNS, copy, score_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
@@ -19,19 +19,6 @@ from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.chunks import ChunkProgress, ChunkScored
 
 SQL = load("scores.sql")
-
-COLUMNS = (
-    "month",
-    "job_no",
-    "dataset_no",
-    "model_no",
-    "row_index",
-    "repeat",
-    "is_failed",
-    "scores",
-    "sample",
-    "errors",
-)
 
 JOBS_REMEMBERED = 1024
 CHUNK_NO_MAX = 2**31 - 1
@@ -128,9 +115,18 @@ async def _keep(
         raise unknown
     if gate["n_rows"] != chunk.n_rows:
         raise Malformed("misfit", f"{chunk.n_rows} rows, wanted {gate['n_rows']}")
-    await connection.copy_records_to_table(
-        "score", columns=COLUMNS, records=_records(chunk, samples, failed, facts, gate)
+    rows = score_rows(
+        month=facts.month,
+        job_no=facts.job_no,
+        dataset_no=gate["dataset_no"],
+        model_no=gate["model_no"],
+        first_row=gate["first_row"],
+        columns=[_with_nan(column) for column in chunk.scores],
+        samples=samples,
+        failed=failed,
+        errors=_errors_by_row(chunk),
     )
+    await copy(connection, "score", SCORE_COLUMNS, rows)
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
     if count is None:
         raise _HasEnded
@@ -144,38 +140,11 @@ async def _keep(
     )
 
 
-def _records(
-    chunk: ChunkScored,
-    samples: Sequence[bytes],
-    failed: set[int],
-    facts: _Facts,
-    gate: "asyncpg.Record",
-) -> Iterator[tuple[object, ...]]:
-    month, job_no = facts.month, facts.job_no
-    dataset_no, model_no, first_row = gate["dataset_no"], gate["model_no"], gate["first_row"]
-    errors = _errors_by_row(chunk)
-    columns = [
-        [NAN if value is None else value for value in column] if None in column else column
-        for column in chunk.scores
-    ]
-    for offset, (scores, sample) in enumerate(
-        zip(zip(*columns, strict=True), samples, strict=True)
-    ):
-        yield (
-            month,
-            job_no,
-            dataset_no,
-            model_no,
-            first_row + offset,
-            0,
-            offset in failed,
-            scores,
-            sample.decode(),
-            errors.get(offset),
-        )
+def _with_nan(column: Sequence[float | None]) -> Sequence[float]:
+    return [NAN if value is None else value for value in column]
 
 
-def _errors_by_row(chunk: ChunkScored) -> dict[int, str]:
+def _errors_by_row(chunk: ChunkScored) -> dict[int, bytes]:
     """Offset → a JSON list of what went wrong there."""
     found: dict[int, list[JsonObject]] = {}
     for error in chunk.errors:
@@ -187,4 +156,4 @@ def _errors_by_row(chunk: ChunkScored) -> dict[int, str]:
                 "message": error.message,
             }
         )
-    return {row: orjson.dumps(errors).decode() for row, errors in found.items()}
+    return {row: orjson.dumps(errors) for row, errors in found.items()}

@@ -1,0 +1,215 @@
+"""Hot queries find what they need by an index, however much else is stored and whatever the planner believes."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import asyncpg
+import orjson
+import pytest
+
+from evalbus.store.postgres.sql import load
+from tests.servers.versions import on_each_postgres
+
+pytestmark = on_each_postgres
+
+DISPATCH = load("dispatch.sql")
+JOBS = load("jobs.sql")
+RESULTS = load("results.sql")
+SCORES = load("scores.sql")
+UPKEEP = load("upkeep.sql")
+
+MONTH = datetime.now(UTC).date().replace(day=1)
+NOBODY = "00000000-0000-0000-0000-000000000000"
+ROWS = 20_000
+PAGE = 101
+PAGE_BYTES = 1024 * 1024
+
+# What one index lookup, or a batch of them, may read; the tables have thousands of blocks.
+FEW = 30
+SOME = 250
+A_PAGE = 8 * PAGE
+
+Argument = str | int | float | bool | date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hot:
+    """A query, its arguments for the large job, and how many blocks it may read or change."""
+
+    name: str
+    sql: str
+    arguments: Sequence[Argument]
+    blocks_max: int
+
+
+def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
+    a_page = (False, PAGE, PAGE_BYTES)
+    for name, sql, arguments, blocks_max in (
+        ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e"), FEW),
+        ("has chunk", SCORES.has_chunk, (job_no, 20), FEW),
+        ("facts", SCORES.facts, (job_id,), FEW),
+        ("count chunk", SCORES.count_chunk, (job_no, 500, 0), FEW),
+        ("progress", SCORES.progress, (job_id, 20), FEW),
+        ("claim", DISPATCH.claim, (30,), FEW),
+        ("fence", DISPATCH.fence, (job_no, NOBODY, 0, 4, 30), FEW),
+        ("waiting", DISPATCH.count_waiting, (job_no,), FEW),
+        ("demand", DISPATCH.demand, (64,), FEW),
+        ("take", DISPATCH.take, (job_no, 16), SOME),
+        ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
+        ("slab", RESULTS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("first rows", RESULTS.rows, (job_no, MONTH, -1, -1, -1, -1, None, None, *a_page), A_PAGE),
+        ("rows", RESULTS.rows, (job_no, MONTH, 0, 1, 15_000, 0, None, None, *a_page), A_PAGE),
+        ("rows of a model", RESULTS.rows, (job_no, MONTH, 0, 1, 9, 0, None, 1, *a_page), A_PAGE),
+        ("job by name", JOBS.find_job, ("default", "large-1", None), FEW),
+        ("job by id", JOBS.find_job, ("default", "nobody", job_id), FEW),
+        ("job of rows", RESULTS.find_rows_of, ("default", "large-1", None), FEW),
+        ("newest jobs", JOBS.list_jobs, ("default", None, 2**62, PAGE), A_PAGE),
+        ("same command", JOBS.same_command, ("default", "large-1"), FEW),
+        ("why", JOBS.why, (job_no,), FEW),
+        ("whole job", RESULTS.claim_whole, (), FEW),
+        ("overdue", UPKEEP.overdue, (300,), FEW),
+        ("in flight", UPKEEP.in_flight, (), FEW),
+    ):
+        yield Hot(name=name, sql=sql, arguments=arguments, blocks_max=blocks_max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    blocks: int
+    scanned_through: frozenset[str]
+
+
+async def cost(connection: "asyncpg.Connection[asyncpg.Record]", hot: Hot) -> Cost:
+    """What carrying it out reads; it is rolled back."""
+    await connection.execute(f"PREPARE hot AS {hot.sql.rstrip(';')}")
+    arguments = ", ".join(map(literal, hot.arguments))
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        plan = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE hot{f'({arguments})' * bool(arguments)}"
+        )
+    finally:
+        await transaction.rollback()
+        await connection.execute("DEALLOCATE hot")
+    root = orjson.loads(plan)[0]["Plan"]
+    return Cost(
+        blocks=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
+        scanned_through=frozenset(
+            str(node["Relation Name"]) for node in nodes(root) if node["Node Type"] == "Seq Scan"
+        ),
+    )
+
+
+def nodes(node: dict[str, "object"]) -> Iterator[dict[str, "object"]]:
+    yield node
+    below = node.get("Plans", [])
+    assert isinstance(below, list)
+    for child in below:
+        yield from nodes(child)
+
+
+def literal(value: Argument) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
+async def fill(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    *,
+    name: str,
+    jobs: int,
+    rows: int,
+    status: str,
+    chunk_status: str,
+) -> tuple[int, str]:
+    """Jobs with two models, everything stored; number and id of the last."""
+    await connection.execute(
+        """
+        WITH made AS (
+            INSERT INTO job (
+                job_id, workspace, name, benchmark, month, spec, limits, labels,
+                idempotency_key, content_hash, status, started_at
+            )
+            SELECT
+                gen_random_uuid(), 'default', $1::text || '-' || i, 'b', $4, '{}', '{}', '{}',
+                $1::text || '-' || i, '', $3, now()
+            FROM generate_series(1, $2::int) AS i
+            RETURNING job_no
+        ), items AS (
+            INSERT INTO item
+            SELECT $4, job_no, 0, i, md5(i::text), repeat('x', 250)
+            FROM made, generate_series(0, $5::bigint - 1) AS i
+        ), chunks AS (
+            INSERT INTO chunk (job_no, chunk_no, dataset_no, model_no, first_row, n_rows, status)
+            SELECT job_no, 2 * i + m, 0, m, i * 500, 500, $6
+            FROM made, generate_series(0, ($5::bigint - 1) / 500) AS i, generate_series(0, 1) AS m
+        )
+        INSERT INTO score
+        SELECT $4, job_no, 0, m, i, 0, false, '{1, 2}', '{"output_text":"x"}', NULL
+        FROM made, generate_series(0, 1) AS m, generate_series(0, $5::bigint - 1) AS i
+        """,
+        name,
+        jobs,
+        status,
+        MONTH,
+        rows,
+        chunk_status,
+    )
+    made = await connection.fetchrow("SELECT job_no, job_id::text FROM job ORDER BY job_no DESC")
+    assert made is not None, "they were made a moment ago"
+    return made["job_no"], made["job_id"]
+
+
+@pytest.fixture
+async def connection(
+    database_url: str,
+) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+    opened = await asyncpg.connect(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("plan", ["force_custom_plan", "force_generic_plan"])
+async def test_hot_queries_read_few_blocks_and_scan_through_no_table(
+    connection: "asyncpg.Connection[asyncpg.Record]", plan: str
+) -> None:
+    await fill(connection, name="done", jobs=1000, rows=20, status="completed", chunk_status="done")
+    await fill(connection, name="other", jobs=1, rows=ROWS, status="completed", chunk_status="done")
+    large = await fill(
+        connection, name="large", jobs=1, rows=ROWS, status="active", chunk_status="pending"
+    )
+    await connection.execute("ANALYZE")
+    await connection.execute(f"SET plan_cache_mode = {plan}")
+
+    costs = [(hot, await cost(connection, hot)) for hot in hot_queries(*large)]
+
+    assert [
+        f"{hot.name}: {found.blocks} blocks, more than {hot.blocks_max}"
+        for hot, found in costs
+        if found.blocks > hot.blocks_max
+    ] == []
+    assert {hot.name: found.scanned_through for hot, found in costs if found.scanned_through} == {}
+
+
+async def test_rows_of_a_job_that_was_stored_just_now_are_read_as_cheaply(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    await fill(connection, name="tiny", jobs=1, rows=3, status="completed", chunk_status="done")
+    await connection.execute("ANALYZE")
+    large = await fill(
+        connection, name="large", jobs=1, rows=ROWS, status="active", chunk_status="pending"
+    )
+    await connection.execute(RESULTS.plan_for_these_arguments.replace("LOCAL", ""))
+    of_rows = ("lines", "slab", "first rows", "rows", "rows of a model")
+
+    costs = [
+        (hot, await cost(connection, hot)) for hot in hot_queries(*large) if hot.name in of_rows
+    ]
+
+    assert len(costs) == len(of_rows)
+    assert [
+        f"{hot.name}: {found.blocks} blocks, more than {hot.blocks_max}"
+        for hot, found in costs
+        if found.blocks > hot.blocks_max
+    ] == []
