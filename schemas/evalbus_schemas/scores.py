@@ -88,8 +88,8 @@ class ScoreStatistics(Open):
     ] = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, as a row of a table wants them."""
-        return dict(self)
+        """Every field by name, as a row of a table wants them; None for one that was not asked for."""
+        return dict.fromkeys(type(self).model_fields) | self.model_dump()
 
     @model_serializer(mode="wrap")
     def _as_asked(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

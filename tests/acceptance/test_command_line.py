@@ -173,21 +173,19 @@ def test_failed_rows_are_an_exit_code_of_their_own(person: Person) -> None:
     file = write_benchmark(person.folder, [*SMALL, {"reference": "d"}])
 
     out = person.run("run", str(file), "--name", "holes", "--json", code=3)
-    failed = person.ask("results", "rows", "holes", "--failed")
+    failed = json.loads(person.run("results", "rows", "holes", "--failed", "--json"))
 
     assert json.loads(out)["job"]["failed_rows"] == 1
-    assert [row["item"] for row in failed["rows"]] == [{"reference": "d"}]
-    assert failed["partial"] is False
+    assert failed["item"] == {"reference": "d"}
 
 
 def test_rows_can_be_had_in_every_form(person: Person) -> None:
     person.run("run", str(write_benchmark(person.folder, SMALL)), "--name", "two")
 
-    document = person.ask("results", "rows", "two")
-    lines = person.run("results", "rows", "two", "--jsonl").splitlines()
+    lines = person.run("results", "rows", "two", "--json").splitlines()
     table = person.run("results", "rows", "two", "--csv").splitlines()
 
-    assert [json.loads(line) for line in lines] == document["rows"]
+    assert [json.loads(line)["item"] for line in lines] == list(SMALL)
     assert table[0] == (
         "dataset,model,row,output,reference,output_text,exact-match,f1,failed,why,other fields"
     )
@@ -312,7 +310,7 @@ def test_a_limit_and_a_workspace_apply_to_the_run(services: System) -> None:
     assert document["job"]["rows"] == 1
     assert {r["model"] for r in document["results"]} == {"team/recorded"}
     assert services.ask("jobs", "list")["jobs"] == []
-    assert len(services.ask("results", "list", "--workspace", "team")["results"]) == 1
+    assert len(services.ask("results", "list", "--workspace", "team")["data"]) == 1
 
 
 def test_the_services_describe_themselves(services: System) -> None:

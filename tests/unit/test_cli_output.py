@@ -15,7 +15,8 @@ from evalbus.cli.exits import Exit, exit_of_error, exit_of_job
 from evalbus.cli.output import Change, Style, Table, as_markdown, chosen, printable, write_table
 from evalbus.cli.progress import LINE_SECONDS, Pace
 from evalbus.cli.result_table import COLUMNS, fields_of_scores_table, results_table
-from evalbus.cli.rows import rows_table, write_csv, write_json_lines, write_rows_table
+from evalbus.cli.row_table import RowColumns, rows_table
+from evalbus.cli.rows import write_csv_lines, write_json_lines, write_rows_table
 from evalbus.cli.scores import epilogue, scores_table
 from evalbus.client.benchmark_file import with_absolute_sources
 from evalbus.errors import (
@@ -236,7 +237,7 @@ def test_rows_are_shown_with_their_fields_scores_and_reasons() -> None:
 
     table = rows_table([scored, failed])
 
-    assert table.columns == ("dataset", "model", "row", "id", "output", "f1", "failed", "why")
+    assert table.columns == ("dataset", "model", "row", "id", "output_text", "f1", "failed", "why")
     assert table.rows == [
         ("capitals", "terse", "r0", "0", "Paris", 0.5, "", ""),
         ("capitals", "terse", "r1", "1", None, None, "yes", "f1: no sample"),
@@ -276,17 +277,30 @@ async def test_rows_stream_as_lines_with_null_for_what_has_no_value(capsys: Capt
     assert lines[1]["metric_errors"] == {"default/f1": "no_reference"}
 
 
-async def test_rows_as_csv_have_the_fields_of_all_pages(capsys: Captured) -> None:
+async def test_rows_as_csv_come_page_by_page_and_lose_no_field(capsys: Captured) -> None:
     first, second = a_row(0), a_row(1, item={"id": 1, "hint": "a, b"})
 
-    await write_csv(lambda: pages_of([first], [second]))
+    await write_csv_lines(pages_of([first], [second]))
 
-    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert rows == [
-        ["dataset", "model", "row", "id", "hint", "output", "failed", "why"],
-        ["capitals", "terse", "r0", "0", "", "Paris", "", ""],
-        ["capitals", "terse", "r1", "1", "a, b", "Paris", "", ""],
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
+        ["dataset", "model", "row", "id", "output_text", "failed", "why", "other fields"],
+        ["capitals", "terse", "r0", "0", "Paris", "", "", ""],
+        ["capitals", "terse", "r1", "1", "Paris", "", "", '{"hint": "a, b"}'],
     ]
+
+
+def test_a_field_called_like_a_column_is_told_apart_from_it() -> None:
+    table = rows_table([a_row(0, item={"model": "x", "why": "y", "text": "z"})])
+
+    assert table.columns[3:6] == ("item.model", "item.why", "text")
+    assert len(set(table.columns)) == len(table.columns)
+
+
+def test_fields_that_come_up_late_are_not_lost() -> None:
+    columns = RowColumns.of([a_row(0)])
+
+    assert columns.rest(a_row(1)) is None
+    assert columns.rest(a_row(2, item={"id": 2, "note": "new"})) == '{"note": "new"}'
 
 
 async def test_whoever_stops_at_a_limit_is_told_where_to_go_on(capsys: Captured) -> None:

@@ -1,5 +1,6 @@
 """Results, rows and comparisons as somebody who writes Python gets them."""
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from evalbus_schemas.queries import (
     ResultPage,
     RowPage,
 )
-from evalbus_schemas.scores import RubricCount
+from evalbus_schemas.scores import RubricCount, ScoreStatistics
 from tests.answers import (
     NOON,
     a_bus_that_answers,
@@ -368,12 +369,16 @@ def test_a_score_is_a_row_of_a_table() -> None:
     (score,) = a_metric_result(rubric_distribution=rubric).scores
 
     row = score.to_dict()
+    of_one_field = ScoreStatistics(name="f1", count=5, mean=0.5).to_dict()
 
     assert row["name"] == "exact-match"
     assert (row["mean"], row["count"], row["mode_category"]) == (0.6, 5, None)
     assert row["rubric_distribution"] == (
         {"label": "good", "description": None, "value": 1.0, "count": 3},
     )
+    assert json.loads(json.dumps(row))["rubric_distribution"][0]["label"] == "good"
+    assert list(of_one_field) == list(row)
+    assert (of_one_field["mean"], of_one_field["std_dev"]) == (0.5, None)
 
 
 def test_a_closed_client_says_so_whatever_is_left_of_it() -> None:

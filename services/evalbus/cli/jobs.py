@@ -145,7 +145,7 @@ def delete(job: JobName, workspace: Workspace = WORKSPACE, as_json: JsonFlag = F
     settings = client_settings()
 
     async def work() -> Deleted:
-        async with working_client(settings, workspace) as client:
+        async with asking_client(settings, workspace) as client:
             return await client.jobs.delete(job)
 
     deleted = loop.run(work)

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, assert_never
@@ -89,11 +89,16 @@ def write_table(table: Table, style: Style) -> None:
         case Style.MARKDOWN:
             write_text(as_markdown(table))
         case Style.CSV:
-            _write_csv(table)
+            write_csv([table.columns, *table.rows])
         case Style.JSON:
             write_document([dict(zip(table.columns, row, strict=True)) for row in table.rows])
         case _:
             assert_never(style)
+
+
+def write_csv(rows: Iterable[Sequence[Cell]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
 
 
 def as_markdown(table: Table) -> str:
@@ -153,23 +158,6 @@ def _write_terminal(table: Table) -> None:
     for row in table.rows:
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     console.print(drawn)
-
-
-def _write_csv(table: Table) -> None:
-    write_line = csv_writer()
-    write_line(table.columns)
-    for row in table.rows:
-        write_line(row)
-
-
-def csv_writer() -> Callable[[Iterable[Cell]], None]:
-    """Writes a line at a time, for what does not fit into memory."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-
-    def write(cells: Iterable[Cell]) -> None:
-        writer.writerow([_csv_cell(cell) for cell in cells])
-
-    return write
 
 
 def _csv_cell(cell: Cell) -> Cell:

@@ -1,6 +1,6 @@
 """`evalbus results`: the results of completed jobs, the rows behind them, and how they compare."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, cast
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, JobName, Workspace
 from evalbus.cli.comparison_table import comparison_lines, comparison_table
-from evalbus.cli.modes import asking_client, client_settings, working_client
+from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
     CsvFlag,
     JsonFlag,
@@ -21,7 +21,7 @@ from evalbus.cli.output import (
     write_text,
 )
 from evalbus.cli.result_table import fields_of_scores_table, results_table
-from evalbus.cli.rows import write_csv, write_json_lines, write_rows_table
+from evalbus.cli.rows import write_csv_lines, write_json_lines, write_rows_table
 from evalbus.cli.scores import scores_table
 from evalbus.errors import Conflict
 from evalbus_schemas.queries import (
@@ -32,7 +32,6 @@ from evalbus_schemas.queries import (
     Result,
     ResultPage,
     ResultSort,
-    RowPage,
 )
 
 app = typer.Typer(
@@ -170,26 +169,23 @@ def rows(
 
     async def work() -> None:
         async with asking_client(settings, workspace) as client:
-
-            def pages() -> AsyncIterator[RowPage]:
-                return client.results.row_pages(
-                    job,
-                    limit=limit or (ROWS_SHOWN if is_table else None),
-                    dataset=dataset,
-                    model=model,
-                    failed_only=failed,
-                    score=score,
-                    below=below,
-                    above=above,
-                    after=after,
-                )
-
+            pages = client.results.row_pages(
+                job,
+                limit=limit or (ROWS_SHOWN if is_table else None),
+                dataset=dataset,
+                model=model,
+                failed_only=failed,
+                score=score,
+                below=below,
+                above=above,
+                after=after,
+            )
             if style is Style.JSON:
-                await write_json_lines(pages())
+                await write_json_lines(pages)
             elif style is Style.CSV:
-                await write_csv(pages)
+                await write_csv_lines(pages)
             else:
-                await write_rows_table(pages(), style)
+                await write_rows_table(pages, style)
 
     loop.run(work)
 
@@ -200,7 +196,7 @@ def delete(result: ResultName, workspace: Workspace = WORKSPACE, as_json: JsonFl
     settings = client_settings()
 
     async def work() -> Deleted:
-        async with working_client(settings, workspace) as client:
+        async with asking_client(settings, workspace) as client:
             return await client.results.delete(result)
 
     deleted = loop.run(work)

@@ -80,7 +80,7 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         settings: Settings | None = None,
     ) -> Self:
-        """Questions and `jobs.cancel`, on the folder of an embedded system, whether or not a process runs on it."""
+        """All but starting jobs, on the folder of an embedded system, whether or not a process runs on it."""
         given = settings or opening.client_settings(data_dir=data_dir)
         return cls(
             workspace=workspace,

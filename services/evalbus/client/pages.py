@@ -18,13 +18,12 @@ async def pages(
     count: Callable[[P], int],
     cursor: Callable[[P], str | None],
     limit: int | None,
-    page_size: int = PAGE_SIZE,
 ) -> AsyncIterator[P]:
     """Every page; the last asks for no more entries than the limit leaves. A page may be shorter than asked for."""
     after: str | None = None
     left = limit
     while left is None or left > 0:
-        page = await ask(after, page_size if left is None else min(left, page_size))
+        page = await ask(after, PAGE_SIZE if left is None else min(left, PAGE_SIZE))
         yield page
         if left is not None:
             left -= count(page)

@@ -9,7 +9,6 @@ from evalbus.client.parameters import parameters
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus_schemas.queries import (
-    PAGE_SIZE_MAX,
     AggregateField,
     CompareResults,
     Comparison,
@@ -83,14 +82,8 @@ class Results:
                 "results.rows", parameters(ListRows, first | place), RowPage
             )
 
-        async for page in pages(
-            ask,
-            count=lambda p: len(p.rows),
-            cursor=lambda p: p.next,
-            limit=limit,
-            # Rows are many and small, and an answer is cut where it becomes large.
-            page_size=PAGE_SIZE_MAX,
-        ):
+        found = pages(ask, count=lambda p: len(p.rows), cursor=lambda p: p.next, limit=limit)
+        async for page in found:
             yield page
 
     def _named(self, wanted: dict[str, object]) -> ResultNamed:

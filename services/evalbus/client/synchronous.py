@@ -86,7 +86,7 @@ class Client:
         workspace: str = DEFAULT_WORKSPACE,
         timeout_seconds: float | None = None,
     ) -> Self:
-        """Questions and `jobs.cancel`, on the folder of an embedded system, whether or not a process runs on it."""
+        """All but starting jobs, on the folder of an embedded system, whether or not a process runs on it."""
         settings = opening.client_settings(data_dir=data_dir)
         return cls(
             workspace=workspace,
