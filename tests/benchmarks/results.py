@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from evalbus.metrics import scores_of
@@ -91,7 +92,7 @@ async def result_pages(stores: Stores, count: int) -> dict[str, object]:
         "searched": ListResults(search={"name": "result-777"}),
     }
     return {
-        name: await timed(lambda q=query: stores.results.list(q)) for name, query in queries.items()
+        name: await timed(partial(stores.results.list, query)) for name, query in queries.items()
     }
 
 
@@ -102,9 +103,7 @@ async def row_pages(stores: Stores, rows: int) -> dict[str, object]:
         "failed": ListRows(job="whole", failed_only=True),
         "below": ListRows(job="whole", score="m0", below=0.01),
     }
-    return {
-        name: await timed(lambda q=query: stores.rows.list(q)) for name, query in queries.items()
-    }
+    return {name: await timed(partial(stores.rows.list, query)) for name, query in queries.items()}
 
 
 async def timed(ask: Callable[[], Awaitable[object]]) -> dict[str, float]:

@@ -15,7 +15,8 @@ pytestmark = on_each_postgres
 
 DISPATCH = load("dispatch.sql")
 JOBS = load("jobs.sql")
-RESULTS = load("results.sql")
+FINALS = load("finalizing.sql")
+OF_ROWS = load("rows.sql")
 SCORES = load("scores.sql")
 UPKEEP = load("upkeep.sql")
 
@@ -44,7 +45,8 @@ class Hot:
 
 
 def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
-    a_page = (False, PAGE, PAGE_BYTES)
+    rows = OF_ROWS.rows.format(condition="true")
+    rows_of_a_model = OF_ROWS.rows.format(condition="true AND model_no = $9::smallint")
     for name, sql, arguments, blocks_max in (
         ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e"), FEW),
         ("has chunk", SCORES.has_chunk, (job_no, 20), FEW),
@@ -57,17 +59,22 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("demand", DISPATCH.demand, (64,), FEW),
         ("take", DISPATCH.take, (job_no, 16), SOME),
         ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
-        ("slab", RESULTS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
-        ("first rows", RESULTS.rows, (job_no, MONTH, -1, -1, -1, -1, None, None, *a_page), A_PAGE),
-        ("rows", RESULTS.rows, (job_no, MONTH, 0, 1, 15_000, 0, None, None, *a_page), A_PAGE),
-        ("rows of a model", RESULTS.rows, (job_no, MONTH, 0, 1, 9, 0, None, 1, *a_page), A_PAGE),
+        ("slab", FINALS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("first rows", rows, (job_no, MONTH, -1, -1, -1, -1, PAGE, PAGE_BYTES), A_PAGE),
+        ("rows", rows, (job_no, MONTH, 0, 1, 15_000, 0, PAGE, PAGE_BYTES), A_PAGE),
+        (
+            "rows of a model",
+            rows_of_a_model,
+            (job_no, MONTH, 0, 1, 9, 0, PAGE, PAGE_BYTES, 1),
+            A_PAGE,
+        ),
         ("job by name", JOBS.find_job, ("default", "large-1", None), FEW),
         ("job by id", JOBS.find_job, ("default", "nobody", job_id), FEW),
-        ("job of rows", RESULTS.find_rows_of, ("default", "large-1", None), FEW),
+        ("job of rows", OF_ROWS.find_rows_of, ("default", "large-1", None), FEW),
         ("newest jobs", JOBS.list_jobs, ("default", None, 2**62, PAGE), A_PAGE),
         ("same command", JOBS.same_command, ("default", "large-1"), FEW),
         ("why", JOBS.why, (job_no,), FEW),
-        ("whole job", RESULTS.claim_whole, (), FEW),
+        ("whole job", FINALS.claim_whole, (), FEW),
         ("overdue", UPKEEP.overdue, (300,), FEW),
         ("in flight", UPKEEP.in_flight, (), FEW),
     ):
@@ -200,7 +207,7 @@ async def test_rows_of_a_job_that_was_stored_just_now_are_read_as_cheaply(
     large = await fill(
         connection, name="large", jobs=1, rows=ROWS, status="active", chunk_status="pending"
     )
-    await connection.execute(RESULTS.plan_for_these_arguments.replace("LOCAL", ""))
+    await connection.execute(OF_ROWS.plan_for_these_arguments.replace("LOCAL", ""))
     of_rows = ("lines", "slab", "first rows", "rows", "rows of a model")
 
     costs = [
