@@ -67,6 +67,8 @@ class Filled:
 def filled(databases: Databases) -> Iterator[Filled]:
     url = databases.make()
     connection = run(asyncpg.connect(url))
+    # Far from UTC, for no answer depends on where the server is.
+    run(connection.execute("SET TIME ZONE INTERVAL '-09:30' HOUR TO MINUTE"))
     run(write_results(connection, [*RESULTS, *some_results(150, workspace="other", seed=2)]))
     yield Filled(connection)
     run(connection.close())
@@ -194,6 +196,29 @@ def test_containment_takes_every_character_for_itself_and_ignores_case(
 
     assert few.by_filter({"name": {"$like": wanted}}) == found
     assert few.by_search({"name": wanted}) == found
+
+
+async def _other_collation(connection: Connection) -> str:
+    """One that does not go by code points, where the server has any."""
+    found: str | None = await connection.fetchval(
+        "SELECT collname FROM pg_collation WHERE collname = 'und-x-icu'"
+    )
+    return found or "default"
+
+
+def test_texts_are_ordered_by_code_points_whatever_the_database_thinks(few: Few) -> None:
+    few.write(*(a_result(name=name) for name in ("a", "B", "c", "é", "z", "🎉")))
+    collation = run(_other_collation(few.connection))
+    run(
+        few.connection.execute(
+            f'ALTER TABLE result ALTER COLUMN name TYPE text COLLATE "{collation}"'
+        )
+    )
+
+    assert few.by_filter({"name": {"$lt": "a"}}) == ["B"]
+    assert few.by_filter({"name": {"$gte": "c"}}) == ["c", "z", "é", "🎉"]
+    assert few.by_filter({"name": {"$gt": "z"}}) == ["é", "🎉"]
+    assert few.by_filter({"name": {"$lte": "a"}}) == ["B", "a"]
 
 
 @pytest.mark.parametrize(

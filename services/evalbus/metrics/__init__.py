@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from evalbus.metrics.base import NON_FINITE, Batch, Columns, Metric, Note, ScoreDeclaration
+from evalbus.metrics.base import (
+    NON_FINITE,
+    Batch,
+    Columns,
+    Metric,
+    Note,
+    RubricLevel,
+    ScoreDeclaration,
+)
 from evalbus.metrics.exact_match import ExactMatch
 from evalbus.metrics.f1 import F1
 from evalbus.metrics.number_check import NumberCheck

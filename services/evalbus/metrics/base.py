@@ -33,6 +33,7 @@ class ScoreDeclaration:
     """One named value that a metric gives every row, and how to read it.
 
     With a `rubric` the values are those of its levels, each of them once; a row's label follows from its value.
+    Raises ValueError for a rubric whose levels cannot be told apart.
     """
 
     name: str
@@ -40,6 +41,14 @@ class ScoreDeclaration:
     minimum: float | None = None
     maximum: float | None = None
     rubric: tuple[RubricLevel, ...] = ()
+
+    def __post_init__(self) -> None:
+        labels = {level.label for level in self.rubric}
+        values = {level.value for level in self.rubric if math.isfinite(level.value)}
+        if not len(labels) == len(values) == len(self.rubric):
+            raise ValueError(
+                f"the rubric of {self.name} has a label or a value twice, or one that is no number"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
