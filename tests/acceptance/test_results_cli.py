@@ -4,12 +4,15 @@ import csv
 import io
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from tests.servers.broker import Broker
+from tests.servers.postgres import Databases
 from tests.system import System, clean_environment, evalbus, write_benchmark
 
 SECONDS = 120.0
@@ -74,13 +77,37 @@ def names(page: Any) -> list[str]:
     return [result["name"] for result in page["data"]]
 
 
-@pytest.fixture
-def scored(services: System) -> System:
-    """Two results, in this order: `monday` and `tuesday`."""
-    file = sums(services.folder)
-    for job in ("monday", "tuesday"):
-        services.run("run", file, "--name", job, code=3)
-    return services
+@pytest.fixture(scope="module")
+def scored(
+    broker: Broker, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """Services with two results in the workspace `default`, `monday` and then `tuesday`; nobody changes these."""
+    vhost, database_url = f"test-{uuid4().hex}", databases.make()
+    broker.make_vhost(vhost)
+    system = System(broker.url(vhost), database_url, tmp_path_factory.mktemp("results"))
+    try:
+        system.migrate()
+        system.start("producer", "evaluator", "results")
+        run_sums(system, "monday")
+        run_sums(system, "tuesday")
+        yield system
+    finally:
+        system.stop()
+        broker.drop_vhost(vhost)
+        databases.drop(database_url)
+
+
+def run_sums(
+    system: System,
+    job: str,
+    rows: Sequence[Mapping[str, object]] = ROWS,
+    *,
+    metrics: Sequence[Mapping[str, object]] = METRICS,
+    workspace: str = "default",
+) -> None:
+    # One row has no answer of one model.
+    file = sums(system.folder, rows, metrics=metrics)
+    system.run("run", file, "--name", job, "--workspace", workspace, code=3)
 
 
 def test_results_are_found_by_filter_search_and_page(scored: System) -> None:
@@ -144,11 +171,9 @@ def test_results_are_tables_of_what_was_asked_for(scored: System) -> None:
     ],
 )
 def test_a_wrong_query_is_one_sentence_and_exit_code_2(
-    empty_system: System, arguments: list[str], says: str
+    scored: System, arguments: list[str], says: str
 ) -> None:
-    empty_system.start("results")
-
-    said = say(empty_system, "results", "list", *arguments, code=2)
+    said = say(scored, "results", "list", *arguments, code=2)
 
     assert says in said.stderr
     assert said.stdout == ""
@@ -225,32 +250,34 @@ def test_models_of_one_job_are_compared(scored: System) -> None:
 
 def test_results_are_compared_row_by_row_whatever_their_order(scored: System) -> None:
     better = [row | {"terse": row["reference"]} for row in ROWS]
-    scored.run("run", sums(scored.folder, better), "--name", "other-rows", code=3)
-    turned = sums(scored.folder, list(reversed(ROWS)))
-    scored.run("run", turned, "--name", "turned", code=3)
+    for job, rows in (("before", ROWS), ("turned", ROWS[::-1]), ("edited", better)):
+        run_sums(scored, job, rows, workspace="orders")
+    here = ("--workspace", "orders")
 
-    same = scored.ask("results", "compare", "monday:terse", "turned:terse")
-    refused = say(scored, "results", "compare", "monday:terse", "other-rows:terse", code=1)
-    forced = say(
-        scored, "results", "compare", "monday:terse", "other-rows:terse", "--force", "--md"
-    )
+    same = scored.ask("results", "compare", "before:terse", "turned:terse", *here)
+    edited = ("results", "compare", "before:terse", "edited:terse", *here)
+    refused = say(scored, *edited, code=1)
+    forced = say(scored, *edited, "--force", "--md")
 
     assert [cell["equal"] for cell in (score["cells"][1] for score in same["scores"])] == [4, 4]
-    assert "the rows of default/sums differ between monday and other-rows" in refused.stderr
+    assert "the rows of orders/sums differ between before and edited" in refused.stderr
     assert "--force" in refused.stderr
     assert refused.stdout == ""
-    assert "| monday (baseline) | other-rows | Δ |" in forced.stdout
+    assert "| before (baseline) | edited | Δ |" in forced.stdout
     assert "| 0.7500 | 1.0000 | +0.2500 | 1/0/3 |" in forced.stdout
-    assert "Compared by force: the rows of default/sums differ" in forced.stdout
+    assert "Compared by force: the rows of orders/sums differ" in forced.stdout
 
 
 def test_other_metric_parameters_are_no_silent_comparison(scored: System) -> None:
-    lenient = [METRICS[0] | {"reference": "{{ item.id }}"}, METRICS[1]]
-    scored.run("run", sums(scored.folder, metrics=lenient), "--name", "lenient", code=3)
+    other = [METRICS[0] | {"reference": "{{ item.id }}"}, METRICS[1]]
+    run_sums(scored, "before", workspace="parameters")
+    run_sums(scored, "after", metrics=other, workspace="parameters")
 
-    refused = say(scored, "results", "compare", "monday", "lenient", code=1)
+    refused = say(
+        scored, "results", "compare", "before", "after", "--workspace", "parameters", code=1
+    )
 
-    assert "the parameters of default/exact differ between monday and lenient" in refused.stderr
+    assert "the parameters of parameters/exact differ between before and after" in refused.stderr
 
 
 def test_what_cannot_be_compared_is_named(scored: System) -> None:
@@ -258,7 +285,7 @@ def test_what_cannot_be_compared_is_named(scored: System) -> None:
     no_model = say(scored, "results", "compare", "monday:tersely", code=2)
 
     assert "no result 'sunday'" in no_result.stderr
-    assert "did you mean 'default/terse'" in no_model.stderr
+    assert "did you mean 'terse'?" in no_model.stderr
 
 
 def test_a_comparison_as_csv_has_a_line_for_each_cell(scored: System) -> None:
@@ -275,21 +302,25 @@ def test_a_comparison_as_csv_has_a_line_for_each_cell(scored: System) -> None:
 
 
 def test_a_job_and_its_result_are_deleted_apart(scored: System) -> None:
-    job = scored.ask("jobs", "delete", "monday")
-    result_after = scored.ask("results", "get", "monday")
-    rows_after = say(scored, "results", "rows", "monday", code=1)
-    result = say(scored, "results", "delete", "tuesday")
-    job_after = scored.ask("jobs", "get", "tuesday")["job"]
-    again = say(scored, "results", "delete", "tuesday", code=1)
+    here = ("--workspace", "deletions")
+    run_sums(scored, "monday", workspace="deletions")
+    run_sums(scored, "tuesday", workspace="deletions")
 
-    assert job["id"] == "default/monday"
+    job = scored.ask("jobs", "delete", "monday", *here)
+    result_after = scored.ask("results", "get", "monday", *here)
+    rows_after = say(scored, "results", "rows", "monday", *here, code=1)
+    result = say(scored, "results", "delete", "tuesday", *here)
+    job_after = scored.ask("jobs", "get", "tuesday", *here)["job"]
+    again = say(scored, "results", "delete", "tuesday", *here, code=1)
+
+    assert job["id"] == "deletions/monday"
     assert job["message"] == "Resource deleted successfully"
     assert result_after["name"] == "monday"
     assert "no job 'monday'" in rows_after.stderr
-    assert "default/tuesday is deleted" in result.stderr
+    assert "deletions/tuesday is deleted" in result.stderr
     assert job_after["status"] == "completed"
     assert "no result 'tuesday'" in again.stderr
-    assert names(scored.ask("results", "list")) == ["monday"]
+    assert names(scored.ask("results", "list", *here)) == ["monday"]
 
 
 def test_a_job_that_has_not_ended_is_not_deleted(empty_system: System) -> None:
