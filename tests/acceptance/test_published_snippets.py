@@ -5,6 +5,7 @@ Only the lines that build the client are ours. What they print is compared with 
 
 import asyncio
 import io
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from evalbus.client import AsyncClient, Client
 from evalbus.errors import NotFound
+from tests.readme import README
 from tests.system import System
 
 WORKSPACE = "my-workspace"
@@ -446,6 +448,21 @@ def test_results_of_another_workspace_are_seen_only_from_there(client: Client) -
     assert elsewhere == []
     with pytest.raises(NotFound):
         client.evaluation.benchmark_job_results.retrieve(JOB, workspace="elsewhere")
+
+
+def test_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (code,) = (block for block in blocks if "benchmark_job_results" in block)
+
+    with Client.embedded(tmp_path / "data") as opened:
+        for job in ("nightly", "tuned"):
+            opened.jobs.start(BENCHMARK | {"name": "capitals"}, job=job)
+            opened.jobs.wait(job, timeout_seconds=60)
+        printed = Notebook(opened).run(code).splitlines()
+
+    assert printed[:3] == ["tuned 0.6", "nightly 0.6", "1 ['nightly']"]
+    assert printed[3].endswith("default/exact-match [0.0]")
+    assert len(printed) == 3 + len(ROWS) * 2
 
 
 def test_the_snippets_say_the_same_over_rabbitmq(services: System, client: Client) -> None:

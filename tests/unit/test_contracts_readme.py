@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from evalbus.cli.exits import Exit
+from evalbus.filters import parse_filter
+from evalbus.filters.results import RESULT_FIELDS
 from evalbus.metrics import Batch, Metric
 from evalbus.settings import Settings
 from evalbus_schemas.chunks import RowLimits
@@ -32,6 +34,22 @@ def test_it_lists_every_exit_code() -> None:
     listed = {int(code) for code in re.findall(r"^\| (\d+)(?:, \d+)? \|", TEXT, re.MULTILINE)}
 
     assert listed == {*map(int, Exit), 130}
+
+
+def test_its_filters_are_understood_and_both_spellings_mean_the_same() -> None:
+    table = TEXT.partition("| | mapping | words |")[2].partition("\n\n")[0]
+    pairs = [
+        (parse_filter(mapping, RESULT_FIELDS), parse_filter(words, RESULT_FIELDS))
+        for mapping, words in zip(
+            re.findall(r"`(\{.*?\})`", table),
+            re.findall(r"`([^`{]*\w(?:[:~]|>=| IN |>)[^`]*)`", table),
+            strict=True,
+        )
+    ]
+
+    assert len(pairs) == 6
+    for mapping, words in pairs:
+        assert mapping == words
 
 
 def test_its_metric_can_be_used_as_it_stands() -> None:
