@@ -190,6 +190,11 @@ class PostgresDispatch:
         self._unsure = []
         return taken
 
+    async def confirm(self, chunks: Sequence[ChunkToSend]) -> None:
+        async with self._database.transaction() as connection:
+            for job_no, chunk_nos in _by_job(chunks):
+                await connection.execute(SQL.confirm, job_no, chunk_nos)
+
     async def give_back(self, chunks: Sequence[ChunkToSend]) -> None:
         async with self._database.transaction() as connection:
             await _give_back(connection, chunks)
@@ -242,11 +247,16 @@ class PostgresDispatch:
 
 
 async def _give_back(connection: Connection, chunks: Sequence[ChunkToSend]) -> None:
+    for job_no, chunk_nos in _by_job(chunks):
+        await connection.execute(SQL.give_back, job_no, chunk_nos)
+
+
+def _by_job(chunks: Sequence[ChunkToSend]) -> Sequence[tuple[int, list[int]]]:
+    """In order, as everybody locks chunks."""
     by_job: dict[int, list[int]] = {}
     for chunk in chunks:
         by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
-    for job_no, chunk_nos in sorted(by_job.items()):
-        await connection.execute(SQL.give_back, job_no, chunk_nos)
+    return sorted(by_job.items())
 
 
 def _items(lease: Lease, stretches: Sequence[Stretch]) -> list[Iterable[bytes]]:
