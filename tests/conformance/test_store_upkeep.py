@@ -124,7 +124,7 @@ async def test_a_chunk_that_is_taken_again_must_be_confirmed_again(stores: Store
     await sent_ago(stores, 301)
     await stores.upkeep.overdue_to_pending(overdue_seconds=300)
     await stores.take()
-    await sent_ago(stores, 31)
+    await sent_ago(stores, 91)
 
     assert await stores.upkeep.overdue_to_pending(overdue_seconds=300) == 1
 

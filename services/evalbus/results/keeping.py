@@ -76,7 +76,5 @@ class KeepDeadLetter:
             )
         )
         DEAD_LETTERS.labels(note.reason).inc()
-        log.warning(
-            "message.set_aside", queue=note.queue, reason=note.reason, detail=note.detail
-        )
+        log.warning("message.set_aside", queue=note.queue, reason=note.reason, detail=note.detail)
         return []

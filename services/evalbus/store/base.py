@@ -323,8 +323,8 @@ class DeadLetterStore(Protocol):
 # --- upkeep -------------------------------------------------------------------------------------
 
 
-UNCONFIRMED_SECONDS = 30.0
-"""Publishing takes less; a producer that took a chunk and did not send it in this time is dead."""
+UNCONFIRMED_SECONDS = 90.0
+"""The bus gives up publishing before that, so a producer that took a chunk and is silent about it is dead."""
 
 
 class UpkeepStore(Protocol):
