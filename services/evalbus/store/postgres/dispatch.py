@@ -1,7 +1,7 @@
 """Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, a window filled fairly."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,6 @@ from evalbus.store.base import (
 )
 from evalbus.store.fairness import Demand, share
 from evalbus.store.postgres import events, jobs
-from evalbus.store.postgres.copying import ITEM_COLUMNS, copy, item_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
@@ -29,6 +28,7 @@ from evalbus_schemas.chunks import Plan
 
 SQL = load("dispatch.sql")
 
+ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
 CHUNK_COLUMNS = ("job_no", "chunk_no", "dataset_no", "model_no", "first_row", "n_rows")
 
 JOBS_REMEMBERED = 1024
@@ -101,7 +101,9 @@ class PostgresDispatch:
         last = stretches[-1]
         try:
             async with self._database.transaction() as connection:
-                await copy(connection, "item", ITEM_COLUMNS, *_items(lease, stretches))
+                await connection.copy_records_to_table(
+                    "item", columns=ITEM_COLUMNS, records=_items(lease, stretches)
+                )
                 await connection.copy_records_to_table(
                     "chunk", columns=CHUNK_COLUMNS, records=_chunks(lease, stretches)
                 )
@@ -259,16 +261,11 @@ def _by_job(chunks: Sequence[ChunkToSend]) -> Sequence[tuple[int, list[int]]]:
     return sorted(by_job.items())
 
 
-def _items(lease: Lease, stretches: Sequence[Stretch]) -> list[Iterable[bytes]]:
+def _items(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":
     return [
-        item_rows(
-            month=lease.month,
-            job_no=lease.job_no,
-            dataset_no=stretch.dataset_no,
-            first_row=stretch.first_row,
-            rows=stretch.rows,
-        )
+        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
         for stretch in stretches
+        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
     ]
 
 
