@@ -1,16 +1,24 @@
 """What got stuck goes on, by the database's clock; what is no longer kept goes; what is needed next is prepared."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from evalbus.store.base import ChunkToSend
 from evalbus_schemas.queries import ListEvents
 from tests.builders import a_new_job, a_sign_of_life, a_stretch, an_event
 from tests.servers.versions import on_each_postgres
 from tests.stores import Stores
 
 pytestmark = on_each_postgres
+
+
+async def take_and_confirm(stores: Stores, *, most: int = 64) -> Sequence[ChunkToSend]:
+    taken = await stores.take(most=most)
+    await stores.dispatch.confirm(taken)
+    return taken
 
 
 async def sent_ago(stores: Stores, seconds: float) -> None:
@@ -22,9 +30,9 @@ async def sent_ago(stores: Stores, seconds: float) -> None:
 
 async def test_a_chunk_without_a_sign_of_life_waits_for_a_place_again(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(), rows=6)
-    (early,) = await stores.take(most=1)
+    (early,) = await take_and_confirm(stores, most=1)
     await sent_ago(stores, 301)
-    (late,) = await stores.take(most=1)
+    (late,) = await take_and_confirm(stores, most=1)
 
     overdue = await stores.upkeep.overdue_to_pending(overdue_seconds=300)
 
@@ -35,7 +43,7 @@ async def test_a_chunk_without_a_sign_of_life_waits_for_a_place_again(stores: St
 
 async def test_a_chunk_that_gave_a_sign_of_life_is_not_overdue(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(), rows=3)
-    (sent,) = await stores.take()
+    (sent,) = await take_and_confirm(stores)
     await sent_ago(stores, 1000)
 
     await stores.scores.note_progress(a_sign_of_life(sent))
@@ -47,7 +55,7 @@ async def test_the_delay_doubles_with_each_sending_up_to_an_hour(stores: Stores)
     await stores.a_job_read(a_new_job(), rows=3)
 
     for delay in (300, 600, 1200, 2400, 3600, 3600):
-        await stores.take()
+        await take_and_confirm(stores)
         await sent_ago(stores, delay - 60)
         assert await stores.upkeep.overdue_to_pending(overdue_seconds=300) == 0
         await sent_ago(stores, 61)
@@ -58,7 +66,7 @@ async def test_a_chunk_that_was_sent_countless_times_does_not_stop_the_others(
     stores: Stores,
 ) -> None:
     await stores.a_job_read(a_new_job(), rows=6)
-    await stores.take()
+    await take_and_confirm(stores)
     await stores.value("UPDATE chunk SET sends = 2000 WHERE chunk_no = 0")
     await sent_ago(stores, 301)
 
@@ -67,7 +75,7 @@ async def test_a_chunk_that_was_sent_countless_times_does_not_stop_the_others(
 
 async def test_a_longer_limit_than_an_hour_is_respected(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(), rows=3)
-    await stores.take()
+    await take_and_confirm(stores)
     await sent_ago(stores, 7000)
 
     assert await stores.upkeep.overdue_to_pending(overdue_seconds=7200) == 0
@@ -76,7 +84,7 @@ async def test_a_longer_limit_than_an_hour_is_respected(stores: Stores) -> None:
 
 async def test_chunks_of_a_job_that_has_ended_are_never_overdue(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(name="first"), rows=3)
-    await stores.take()
+    await take_and_confirm(stores)
     await sent_ago(stores, 1000)
     await stores.jobs.cancel("default", "first")
 
@@ -85,7 +93,7 @@ async def test_chunks_of_a_job_that_has_ended_are_never_overdue(stores: Stores) 
 
 async def test_an_overdue_chunk_that_comes_after_all_is_kept(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(), rows=3)
-    (sent,) = await stores.take()
+    (sent,) = await take_and_confirm(stores)
     await sent_ago(stores, 1000)
     await stores.upkeep.overdue_to_pending(overdue_seconds=300)
 
@@ -93,6 +101,46 @@ async def test_an_overdue_chunk_that_comes_after_all_is_kept(stores: Stores) -> 
 
     assert (kept.is_new, kept.is_last) == (True, True)
     assert await stores.take() == []
+
+
+async def test_a_chunk_that_the_bus_never_confirmed_waits_for_less(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(), rows=9)
+    confirmed, unconfirmed, alive = await stores.take()
+    await stores.dispatch.confirm([confirmed])
+    await stores.scores.note_progress(a_sign_of_life(alive))
+    await sent_ago(stores, 20)
+    early = await stores.upkeep.overdue_to_pending(overdue_seconds=300, unconfirmed_seconds=30)
+    await sent_ago(stores, 11)
+
+    late = await stores.upkeep.overdue_to_pending(overdue_seconds=300, unconfirmed_seconds=30)
+
+    assert (early, late) == (0, 1)
+    assert await stores.take() == [unconfirmed]
+
+
+async def test_a_chunk_that_is_taken_again_must_be_confirmed_again(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(), rows=3)
+    await stores.dispatch.confirm(await stores.take())
+    await sent_ago(stores, 301)
+    await stores.upkeep.overdue_to_pending(overdue_seconds=300)
+    await stores.take()
+    await sent_ago(stores, 91)
+
+    assert await stores.upkeep.overdue_to_pending(overdue_seconds=300) == 1
+
+
+async def test_confirming_changes_nothing_of_a_chunk_that_is_kept_or_given_back(
+    stores: Stores,
+) -> None:
+    await stores.a_job_read(a_new_job(), rows=9)
+    kept, given_back, in_flight = await stores.take()
+    await stores.keep(kept)
+    await stores.dispatch.give_back([given_back])
+
+    await stores.dispatch.confirm([kept, given_back, in_flight])
+    await stores.dispatch.confirm([])
+
+    assert await stores.value("SELECT array_agg(chunk_no) FROM chunk WHERE is_confirmed") == [2]
 
 
 async def test_everything_in_flight_waits_again_when_the_bus_lost_it(stores: Stores) -> None:

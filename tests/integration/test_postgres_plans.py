@@ -58,6 +58,8 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("waiting", DISPATCH.count_waiting, (job_no,), FEW),
         ("demand", DISPATCH.demand, (64,), FEW),
         ("take", DISPATCH.take, (job_no, 16), SOME),
+        ("confirm", DISPATCH.confirm, (job_no, "{1,2,3,4}"), FEW),
+        ("give back", DISPATCH.give_back, (job_no, "{1,2,3,4}"), FEW),
         ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
         ("slab", FINALS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
         ("first rows", rows, (job_no, MONTH, -1, -1, -1, -1, PAGE, PAGE_BYTES), A_PAGE),
@@ -75,7 +77,7 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("same command", JOBS.same_command, ("default", "large-1"), FEW),
         ("why", JOBS.why, (job_no,), FEW),
         ("whole job", FINALS.claim_whole, (), FEW),
-        ("overdue", UPKEEP.overdue, (300,), FEW),
+        ("overdue", UPKEEP.overdue, (300, 30), FEW),
         ("in flight", UPKEEP.in_flight, (), FEW),
     ):
         yield Hot(name=name, sql=sql, arguments=arguments, blocks_max=blocks_max)

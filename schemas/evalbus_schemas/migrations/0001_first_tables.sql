@@ -72,6 +72,8 @@ CREATE TABLE chunk (
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'sent', 'done')),
     sends integer NOT NULL DEFAULT 0,
     sent_at timestamptz,
+    -- The bus has it; until then it may have been lost with the producer that took it.
+    is_confirmed boolean NOT NULL DEFAULT false,
     heartbeat_at timestamptz,
     n_failed integer,
     seconds double precision,

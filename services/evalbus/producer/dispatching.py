@@ -64,6 +64,15 @@ class Dispatching:
             await asyncio.sleep(PAUSE_SECONDS)
             with suppress(TransientError):
                 await self.store.give_back(chunks)
+        except asyncio.CancelledError:
+            # Another producer sends them at once, instead of when they are missed.
+            with suppress(TransientError):
+                await asyncio.shield(self.store.give_back(chunks))
+            raise
+        else:
+            # Without it they are sent once more, no worse.
+            with suppress(TransientError):
+                await self.store.confirm(chunks)
 
 
 def requested(chunk: ChunkToSend) -> Outgoing:

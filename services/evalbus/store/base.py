@@ -202,6 +202,10 @@ class DispatchStore(Protocol):
         """Fill the window fairly and mark what was taken as in flight; empty when there is no place or no work."""
         ...
 
+    async def confirm(self, chunks: Sequence[ChunkToSend]) -> None:
+        """The bus has them; what nobody confirms is soon taken again."""
+        ...
+
     async def give_back(self, chunks: Sequence[ChunkToSend]) -> None:
         """They were not sent after all."""
         ...
@@ -349,9 +353,18 @@ class DeadLetterStore(Protocol):
 # --- upkeep -------------------------------------------------------------------------------------
 
 
+UNCONFIRMED_SECONDS = 90.0
+"""The bus gives up publishing before that, so a producer that took a chunk and is silent about it is dead."""
+
+
 class UpkeepStore(Protocol):
-    async def overdue_to_pending(self, *, overdue_seconds: float) -> int:
-        """Chunks in flight without a sign of life wait for a place again; the delay doubles with each sending."""
+    async def overdue_to_pending(
+        self, *, overdue_seconds: float, unconfirmed_seconds: float = UNCONFIRMED_SECONDS
+    ) -> int:
+        """Chunks in flight without a sign of life wait for a place again; the delay doubles with each sending.
+
+        Those that the bus never confirmed were lost with the producer that took them, and wait for less.
+        """
         ...
 
     async def in_flight_to_pending(self) -> int:

@@ -1,4 +1,4 @@
-"""Rows in the binary format of COPY, built at once: a fraction of the work of handing them over value by value.
+"""Scored rows in the binary format of COPY, built at once: half the work of handing them over value by value.
 
 A row is the number of its fields, then each field behind its length in bytes; NULL is the length -1.
 """
@@ -18,7 +18,6 @@ NULL = struct.pack("!i", -1)
 POSTGRES_EPOCH = date(2000, 1, 1).toordinal()
 FLOAT8_OID = 701
 
-ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
 SCORE_COLUMNS = (
     "month",
     "job_no",
@@ -32,24 +31,6 @@ SCORE_COLUMNS = (
     "errors",
 )
 REPEAT = 0
-
-
-def item_rows(
-    *, month: date, job_no: int, dataset_no: int, first_row: int, rows: Sequence[tuple[str, bytes]]
-) -> Iterable[bytes]:
-    """Rows of ITEM_COLUMNS, in pieces."""
-    shared = struct.pack(
-        "!hiiiqihi", len(ITEM_COLUMNS), 4, _days(month), 8, job_no, 2, dataset_no, 8
-    )
-    names = [row_id.encode() for row_id, _ in rows]
-    items = [item for _, item in rows]
-    return _interleaved(
-        repeat(shared),
-        map(struct.Struct("!qi").pack, range(first_row, first_row + len(rows)), map(len, names)),
-        names,
-        map(struct.Struct("!i").pack, map(len, items)),
-        items,
-    )
 
 
 def score_rows(
@@ -90,16 +71,14 @@ def score_rows(
     return _interleaved(repeat(shared), owns, samples, reasons)
 
 
-async def copy(
-    connection: Connection, table: str, columns: Sequence[str], *rows: Iterable[bytes]
-) -> None:
+async def copy_scores(connection: Connection, rows: Iterable[bytes]) -> None:
     """All or nothing. Raises asyncpg.UniqueViolationError for a row that is there already."""
     # As a view, because the driver takes plain bytes for the name of a file.
-    whole = memoryview(b"".join(chain((SIGNATURE,), *rows, (END,))))
+    whole = memoryview(b"".join(chain((SIGNATURE,), rows, (END,))))
     await connection.copy_to_table(
-        table,
+        "score",
         source=whole,  # type: ignore[arg-type]  # the stubs forget what the driver documents
-        columns=columns,
+        columns=SCORE_COLUMNS,
         format="binary",
     )
 

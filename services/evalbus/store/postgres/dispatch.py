@@ -1,7 +1,7 @@
 """Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, a window filled fairly."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,6 @@ from evalbus.store.base import (
 )
 from evalbus.store.fairness import Demand, share
 from evalbus.store.postgres import events, jobs
-from evalbus.store.postgres.copying import ITEM_COLUMNS, copy, item_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
@@ -29,6 +28,7 @@ from evalbus_schemas.chunks import Plan
 
 SQL = load("dispatch.sql")
 
+ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
 CHUNK_COLUMNS = ("job_no", "chunk_no", "dataset_no", "model_no", "first_row", "n_rows")
 
 JOBS_REMEMBERED = 1024
@@ -101,7 +101,9 @@ class PostgresDispatch:
         last = stretches[-1]
         try:
             async with self._database.transaction() as connection:
-                await copy(connection, "item", ITEM_COLUMNS, *_items(lease, stretches))
+                await connection.copy_records_to_table(
+                    "item", columns=ITEM_COLUMNS, records=_items(lease, stretches)
+                )
                 await connection.copy_records_to_table(
                     "chunk", columns=CHUNK_COLUMNS, records=_chunks(lease, stretches)
                 )
@@ -190,6 +192,11 @@ class PostgresDispatch:
         self._unsure = []
         return taken
 
+    async def confirm(self, chunks: Sequence[ChunkToSend]) -> None:
+        async with self._database.transaction() as connection:
+            for job_no, chunk_nos in _by_job(chunks):
+                await connection.execute(SQL.confirm, job_no, chunk_nos)
+
     async def give_back(self, chunks: Sequence[ChunkToSend]) -> None:
         async with self._database.transaction() as connection:
             await _give_back(connection, chunks)
@@ -242,23 +249,23 @@ class PostgresDispatch:
 
 
 async def _give_back(connection: Connection, chunks: Sequence[ChunkToSend]) -> None:
-    by_job: dict[int, list[int]] = {}
-    for chunk in chunks:
-        by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
-    for job_no, chunk_nos in sorted(by_job.items()):
+    for job_no, chunk_nos in _by_job(chunks):
         await connection.execute(SQL.give_back, job_no, chunk_nos)
 
 
-def _items(lease: Lease, stretches: Sequence[Stretch]) -> list[Iterable[bytes]]:
+def _by_job(chunks: Sequence[ChunkToSend]) -> Sequence[tuple[int, list[int]]]:
+    """In order, as everybody locks chunks."""
+    by_job: dict[int, list[int]] = {}
+    for chunk in chunks:
+        by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
+    return sorted(by_job.items())
+
+
+def _items(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":
     return [
-        item_rows(
-            month=lease.month,
-            job_no=lease.job_no,
-            dataset_no=stretch.dataset_no,
-            first_row=stretch.first_row,
-            rows=stretch.rows,
-        )
+        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
         for stretch in stretches
+        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
     ]
 
 

@@ -117,7 +117,11 @@ WHERE j.status = 'active' AND j.deleted_at IS NULL;
 
 -- name: take
 UPDATE chunk
-SET status = 'sent', sends = chunk.sends + 1, sent_at = now(), heartbeat_at = NULL
+SET status = 'sent',
+    sends = chunk.sends + 1,
+    sent_at = now(),
+    is_confirmed = false,
+    heartbeat_at = NULL
 FROM (
     SELECT job_no, chunk_no
     FROM chunk
@@ -137,6 +141,19 @@ SELECT convert_to(string_agg(item, E'\n' ORDER BY row_index), 'UTF8')
 FROM item
 WHERE job_no = $1 AND dataset_no = $2 AND month = $3
     AND row_index >= $4 AND row_index < $4 + $5;
+
+-- name: confirm
+-- Who holds one now is keeping it, and then nobody asks any more whether it was sent.
+UPDATE chunk
+SET is_confirmed = true
+FROM (
+    SELECT job_no, chunk_no
+    FROM chunk
+    WHERE job_no = $1 AND chunk_no = ANY($2::integer []) AND status = 'sent'
+    ORDER BY chunk_no
+    FOR UPDATE SKIP LOCKED
+) AS confirmed
+WHERE chunk.job_no = confirmed.job_no AND chunk.chunk_no = confirmed.chunk_no;
 
 -- name: give_back
 -- In order, as everybody locks chunks: otherwise two may wait for each other.

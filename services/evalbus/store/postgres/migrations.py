@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# Polled, because a session that waits in pg_advisory_lock holds a snapshot that dead-locks with CONCURRENTLY.
+# Polled, because a connection that waits in pg_advisory_lock holds a snapshot that dead-locks with CONCURRENTLY.
 LOCK = 7_301_245_001
 LOCK_SECONDS = 120.0
 

@@ -10,7 +10,7 @@ import orjson
 
 from evalbus.errors import Malformed, UnknownJob
 from evalbus.store.base import Kept, ScoresOf
-from evalbus.store.postgres.copying import SCORE_COLUMNS, copy, score_rows
+from evalbus.store.postgres.copying import copy_scores, score_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
@@ -126,7 +126,7 @@ async def _keep(
         failed=failed,
         errors=_errors_by_row(chunk),
     )
-    await copy(connection, "score", SCORE_COLUMNS, rows)
+    await copy_scores(connection, rows)
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
     if count is None:
         raise _HasEnded

@@ -1,5 +1,6 @@
 """What the reconciler asks of Postgres, by the database's clock and never by a queue's depth."""
 
+from evalbus.store.base import UNCONFIRMED_SECONDS
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.sql import load
 
@@ -10,8 +11,10 @@ class PostgresUpkeep:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def overdue_to_pending(self, *, overdue_seconds: float) -> int:
-        return await self._to_pending(SQL.overdue, overdue_seconds)
+    async def overdue_to_pending(
+        self, *, overdue_seconds: float, unconfirmed_seconds: float = UNCONFIRMED_SECONDS
+    ) -> int:
+        return await self._to_pending(SQL.overdue, overdue_seconds, unconfirmed_seconds)
 
     async def in_flight_to_pending(self) -> int:
         return await self._to_pending(SQL.in_flight)

@@ -1,5 +1,6 @@
 -- name: overdue
 -- The delay doubles with each sending, up to an hour: a queue that nobody works off does not fill with copies.
+-- What the bus never confirmed was lost with the producer that took it.
 UPDATE chunk
 SET status = 'pending'
 FROM (
@@ -7,8 +8,15 @@ FROM (
     FROM chunk AS c
     JOIN job AS j ON j.job_no = c.job_no AND j.status = 'active'
     WHERE c.status = 'sent'
-        AND coalesce(c.heartbeat_at, c.sent_at)
-        < now() - make_interval(secs => least($1 * power(2, least(c.sends - 1, 20)), greatest($1, 3600)))
+        AND (
+            coalesce(c.heartbeat_at, c.sent_at)
+            < now() - make_interval(secs => least($1 * power(2, least(c.sends - 1, 20)), greatest($1, 3600)))
+            OR (
+                NOT c.is_confirmed
+                AND c.heartbeat_at IS NULL
+                AND c.sent_at < now() - make_interval(secs => $2)
+            )
+        )
     ORDER BY c.job_no, c.chunk_no
     FOR UPDATE OF c SKIP LOCKED
 ) AS late
