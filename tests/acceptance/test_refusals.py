@@ -78,7 +78,9 @@ def test_a_command_that_is_refused_is_answered_by_an_event(
 
         def rejections() -> list[Any]:
             return [
-                stored.event for stored in client.events.list() if stored.event.correlation_id == sent
+                stored.event
+                for stored in client.events.list()
+                if stored.event.correlation_id == sent
             ]
 
         wait_until(
