@@ -87,6 +87,9 @@ ResultSort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "
 class ResultNamed(Closed):
     result: Annotated[Name, Field(description="The name of the job that made it.")]
     workspace: Name = DEFAULT_WORKSPACE
+
+
+class GetResult(ResultNamed):
     aggregate_fields: AggregateFields = None
 
 
@@ -359,7 +362,7 @@ METHODS: dict[str, Method] = {
         Method(name="jobs.delete", kind="command", params=JobNamed, answer=Deleted, summary="Delete an ended job and its rows; its result stays."),
         Method(name="results.delete", kind="command", params=ResultNamed, answer=Deleted, summary="Delete a result; it is never made again."),
         Method(name="results.compare", kind="query", params=CompareResults, answer=Comparison, summary="Models and results side by side, row by row."),
-        Method(name="results.get", kind="query", params=ResultNamed, answer=Result, summary="The result of a completed job."),
+        Method(name="results.get", kind="query", params=GetResult, answer=Result, summary="The result of a completed job."),
         Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, filtered, searched and sorted."),
         Method(name="results.rows", kind="query", params=ListRows, answer=RowPage, summary="The stored rows of a job, with their scores."),
         Method(name="events.list", kind="query", params=ListEvents, answer=EventPage, summary="Lifecycle events after a sequence number."),

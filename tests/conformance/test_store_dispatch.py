@@ -7,7 +7,7 @@ import pytest
 
 from evalbus.store.base import ChunkToSend, Lease, LeaseLost
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import ResultNamed
+from evalbus_schemas.queries import GetResult
 from tests.builders import a_benchmark, a_new_job, a_stretch, an_item, as_json, stretches
 from tests.servers.versions import on_each_postgres
 from tests.stores import LEASE_SECONDS, Stores
@@ -265,7 +265,7 @@ async def test_a_job_without_a_row_is_whole_at_once(stores: Stores) -> None:
     assert await stores.finalize() == "empty"
 
     done = await stores.jobs.job("default", job.name)
-    result = await stores.results.result(ResultNamed(result="empty"))
+    result = await stores.results.result(GetResult(result="empty"))
     assert done.status is JobStatus.COMPLETED
     assert (done.rows, done.rows_total) == (0, 0)
     assert (result.results[0].scores[0].count, result.results[0].scores[0].mean) == (0, None)

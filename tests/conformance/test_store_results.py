@@ -10,7 +10,7 @@ from evalbus.results.aggregates import aggregate
 from evalbus.store.base import ScoreColumn
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import ListResults, ResultNamed, ResultSort
+from evalbus_schemas.queries import GetResult, ListResults, ResultSort
 from evalbus_schemas.scores import MetricResult
 from tests.builders import (
     a_benchmark,
@@ -32,7 +32,7 @@ async def test_there_is_no_result_before_every_row_is_stored(stores: Stores) -> 
 
     assert await stores.finalize() is None
     with pytest.raises(NotFound):
-        await stores.results.result(ResultNamed(result="first"))
+        await stores.results.result(GetResult(result="first"))
 
 
 async def test_a_whole_job_is_finalized_exactly_once_by_many_at_once(stores: Stores) -> None:
@@ -95,7 +95,7 @@ async def test_a_result_says_what_its_rows_say(stores: Stores) -> None:
 
     await stores.finalize()
 
-    result = await stores.results.result(ResultNamed(result="first"))
+    result = await stores.results.result(GetResult(result="first"))
     (line,) = result.results
     (score,) = line.scores
     done = await stores.jobs.job("default", "first")
@@ -153,7 +153,7 @@ async def test_an_event_bears_two_hundred_lines_of_a_larger_result(stores: Store
     await stores.a_completed_job(a_new_job(name="wide", benchmark=benchmark), rows=1)
 
     completed = (await stores.events.next_unpublished(limit=10))[-1].body
-    result = await stores.results.result(ResultNamed(result="wide"))
+    result = await stores.results.result(GetResult(result="wide"))
     assert (len(completed.results), completed.results_truncated) == (200, True)
     assert len(result.results) == 220
     assert [(line.dataset, line.model, line.metric) for line in result.results] == [
@@ -215,7 +215,7 @@ async def test_statistics_come_back_bit_by_bit(stores: Stores) -> None:
 
     await stores.finals.finalize_next(noting)
 
-    result = await stores.results.result(ResultNamed(result="first"))
+    result = await stores.results.result(GetResult(result="first"))
     assert list(result.results) == made
     assert repr(result.results) == repr(tuple(made))
 
@@ -245,7 +245,7 @@ async def test_results_are_listed_newest_first_page_after_page(stores: Stores) -
         }
         for number, size in ((2, 2), (3, 1))
     ]
-    assert pages[0].data[0] == await stores.results.result(ResultNamed(result="job-4"))
+    assert pages[0].data[0] == await stores.results.result(GetResult(result="job-4"))
 
 
 async def test_an_empty_list_has_no_page(stores: Stores) -> None:
@@ -318,7 +318,7 @@ async def test_a_page_that_is_too_large_is_refused_with_what_helps(stores: Store
 @pytest.mark.parametrize("name", ["nobody", "a" * 63])
 async def test_a_result_that_is_not_there_is_not_found(stores: Stores, name: str) -> None:
     with pytest.raises(NotFound):
-        await stores.results.result(ResultNamed(result=name))
+        await stores.results.result(GetResult(result=name))
 
 
 async def test_a_deleted_result_is_gone_and_never_made_again(stores: Stores) -> None:
@@ -329,7 +329,7 @@ async def test_a_deleted_result_is_gone_and_never_made_again(stores: Stores) -> 
     assert deleted.id == "default/first"
     assert (await stores.results.list(ListResults())).data == ()
     for gone in (
-        stores.results.result(ResultNamed(result="first")),
+        stores.results.result(GetResult(result="first")),
         stores.results.delete("default", "first"),
     ):
         with pytest.raises(NotFound):
@@ -339,13 +339,13 @@ async def test_a_deleted_result_is_gone_and_never_made_again(stores: Stores) -> 
 
 async def test_a_result_outlives_its_job_and_the_rows_do_not(stores: Stores) -> None:
     job = await stores.a_completed_job(a_new_job(name="first"))
-    before = await stores.results.result(ResultNamed(result="first"))
+    before = await stores.results.result(GetResult(result="first"))
 
     await stores.jobs.delete("default", "first")
     while await stores.upkeep.reclaim(rows_max=4):
         pass
 
-    assert await stores.results.result(ResultNamed(result="first")) == before
+    assert await stores.results.result(GetResult(result="first")) == before
     with pytest.raises(NotFound):
         await stores.jobs.job("default", "first")
     for table in ("score", "item", "chunk"):
@@ -369,7 +369,7 @@ async def test_the_name_of_a_deleted_job_and_result_is_free_again(stores: Stores
 
     again = await stores.a_completed_job(a_new_job(name="first"))
 
-    assert (await stores.results.result(ResultNamed(result="first"))).job_id == again.job_id
+    assert (await stores.results.result(GetResult(result="first"))).job_id == again.job_id
 
 
 async def test_a_late_chunk_of_a_deleted_job_changes_nothing(stores: Stores) -> None:

@@ -17,7 +17,7 @@ import pytest
 from evalbus.errors import TransientError
 from evalbus.store.base import ChunkToSend, LeaseLost
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import ListEvents, ListJobs, ResultNamed
+from evalbus_schemas.queries import GetResult, ListEvents, ListJobs
 from tests.builders import a_benchmark, a_new_job, a_scored_chunk, samples_of, stretches
 from tests.servers.versions import on_each_postgres
 from tests.stores import Stores, open_stores
@@ -165,7 +165,7 @@ async def assert_consistent(stores: Stores) -> None:
         )
         assert (job.rows, job.rows_total, job.failed_rows) == (2 * ROWS, 2 * ROWS, 0)
         assert job.chunks == job.chunks_total == 2 * ROWS // CHUNK_ROWS
-        result = await stores.results.result(ResultNamed(result=job.name))
+        result = await stores.results.result(GetResult(result=job.name))
         assert [line.scores[0].sum for line in result.results] == [sum(range(ROWS))] * 2
     assert await stores.value("SELECT count(*) FROM item") == JOBS * ROWS
     await stores.events.next_unpublished(limit=100)

@@ -15,7 +15,7 @@ from evalbus.errors import Unavailable
 from evalbus.store.base import LeaseLost
 from evalbus.store.postgres import migrate
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import ResultNamed
+from evalbus_schemas.queries import GetResult
 from tests.builders import a_letter, a_new_job, a_stretch, an_event
 from tests.servers.postgres import Databases, PostgresServer, available_postgres
 from tests.stores import Stores, open_stores
@@ -172,7 +172,7 @@ async def test_a_result_is_made_once(stores: Stores, database_url: str) -> None:
 
     assert again is None
     assert (await stores.jobs.job("default", "first")).status is JobStatus.COMPLETED
-    assert (await stores.results.result(ResultNamed(result="first"))).rows == 6
+    assert (await stores.results.result(GetResult(result="first"))).rows == 6
     assert [event.type for event in await stores.events.next_unpublished(limit=10)] == [
         "evalbus.benchmark.started.v1",
         "evalbus.benchmark.completed.v1",

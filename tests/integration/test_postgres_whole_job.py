@@ -1,6 +1,6 @@
 """A job from its command to its result, in the database alone."""
 
-from evalbus_schemas.queries import ResultNamed
+from evalbus_schemas.queries import GetResult
 from tests.builders import a_benchmark, a_new_job
 from tests.servers.versions import on_each_postgres
 from tests.stores import Stores
@@ -15,7 +15,7 @@ async def test_a_job_goes_from_its_command_to_its_result(stores: Stores) -> None
 
     job = await stores.a_completed_job(new, rows=10, in_chunks_of=3)
 
-    result = await stores.results.result(ResultNamed(result="first"))
+    result = await stores.results.result(GetResult(result="first"))
     assert job.status == "completed"
     assert (job.rows, job.rows_total, job.chunks, job.chunks_total) == (20, 20, 8, 8)
     assert len(result.results) == 4

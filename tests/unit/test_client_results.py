@@ -17,6 +17,7 @@ from evalbus_schemas.queries import (
     CompareResults,
     Comparison,
     Deleted,
+    GetResult,
     JobNamed,
     ListResults,
     ListRows,
@@ -60,7 +61,7 @@ class Service:
             "results.rows": self.rows,
         }
 
-    async def get(self, named: ResultNamed, _: Message) -> Result:
+    async def get(self, named: GetResult, _: Message) -> Result:
         self.asked.append(named)
         return a_result(named.result, workspace=named.workspace)
 
@@ -398,7 +399,7 @@ def test_a_closed_client_says_so_whatever_is_left_of_it() -> None:
 
 
 async def test_an_answer_of_a_newer_service_is_understood() -> None:
-    async def newer(named: ResultNamed, _: Message) -> BaseModel:
+    async def newer(named: GetResult, _: Message) -> BaseModel:
         class Newer(Result):
             added_later: int = 1
 

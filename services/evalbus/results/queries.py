@@ -22,6 +22,7 @@ from evalbus_schemas.queries import (
     CompareResults,
     DeadLetterNamed,
     Discovered,
+    GetResult,
     JobNamed,
     ListDeadLetters,
     ListEvents,
@@ -29,7 +30,6 @@ from evalbus_schemas.queries import (
     ListResults,
     ListRows,
     Nothing,
-    ResultNamed,
     WaitForJob,
 )
 
@@ -91,7 +91,7 @@ class Queries:
                     return job
                 await ended.wait(min(left, POLL_SECONDS))
 
-    async def results_get(self, named: ResultNamed, _: Message) -> BaseModel:
+    async def results_get(self, named: GetResult, _: Message) -> BaseModel:
         return await self.results.result(named)
 
     async def results_list(self, query: ListResults, _: Message) -> BaseModel:

@@ -27,6 +27,7 @@ from evalbus_schemas.queries import (
     DeadLetterShown,
     Deleted,
     EventPage,
+    GetResult,
     JobPage,
     ListDeadLetters,
     ListEvents,
@@ -34,7 +35,6 @@ from evalbus_schemas.queries import (
     ListResults,
     ListRows,
     Result,
-    ResultNamed,
     ResultPage,
     RowPage,
 )
@@ -272,7 +272,7 @@ class FinalStore(Protocol):
 
 
 class ResultStore(Protocol):
-    async def result(self, query: ResultNamed) -> Result:
+    async def result(self, query: GetResult) -> Result:
         """Raises NotFound."""
         ...
 

@@ -18,10 +18,10 @@ from evalbus_schemas.names import reference
 from evalbus_schemas.queries import (
     AggregateFields,
     Deleted,
+    GetResult,
     ListResults,
     Pagination,
     Result,
-    ResultNamed,
     ResultPage,
     ResultSort,
 )
@@ -44,7 +44,7 @@ class PostgresResults:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def result(self, query: ResultNamed) -> Result:
+    async def result(self, query: GetResult) -> Result:
         async with self._database.connection() as connection:
             record = await connection.fetchrow(
                 SQL.find_result, query.workspace, storable(query.result)
