@@ -312,6 +312,8 @@ def _a_test(
     operator = draw(st.sampled_from([*ORDERS, "$in", "$nin", *(["$like"] if like else [])]))
     if operator in ("$in", "$nin"):
         listed: list[JsonValue] = [*draw(st.lists(values | st.none(), max_size=4))]
+        # Now and then more of them, which may be asked for in another way.
+        listed *= draw(st.sampled_from([1, 1, 1, 10]))
         return Test(field, operator, listed)
     if operator == "$eq" and draw(st.integers(0, 9)) == 0:
         return Test(field, operator, None)

@@ -12,7 +12,7 @@ from evalbus.errors import Invalid, OverLimit, unknown
 from evalbus.filters.building import Builder
 from evalbus.filters.expression import And, Expression, Not, Operator, Or
 from evalbus.filters.fields import Fields
-from evalbus.filters.limits import COMPARISONS_MAX, PARTS_MAX
+from evalbus.filters.limits import COMPARISONS_MAX
 from evalbus.filters.showing import sendable, shown
 
 LOGICAL = ("$and", "$or", "$not")
@@ -73,8 +73,6 @@ class _Mapping:
             return Not(parse(given))
         if not isinstance(given, list):
             raise _unfit(place, "a list", given)
-        if len(given) > PARTS_MAX:
-            raise OverLimit(f"{place}: at most {PARTS_MAX} parts")
         parts = tuple(parse(part) for part in given)
         return And(parts) if operator == "$and" else Or(parts)
 

@@ -107,14 +107,13 @@ class _Words:
     def _list(self, field: FieldPath) -> list[JsonValue]:
         self._expect("[")
         values: list[JsonValue] = []
-        # One more than allowed is enough for the builder to refuse them.
-        while not self._is(Sort.SIGN, "]") and len(values) <= VALUES_MAX:
+        while not self._is(Sort.SIGN, "]"):
             values.append(self._value(field))
+            if len(values) > VALUES_MAX:
+                # One too many is enough for the builder to refuse them.
+                return values
             if not self._took(Sort.SIGN, ","):
                 break
-        else:
-            if len(values) > VALUES_MAX:
-                return values
         self._expect("]")
         return values
 

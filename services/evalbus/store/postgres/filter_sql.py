@@ -51,6 +51,8 @@ ORDERS: Final[Mapping[Operator, str]] = {
     Operator.GTE: ">=",
 }
 
+CONTAINMENTS_MAX: Final = 16
+
 # As answers write it.
 MOMENT_AS_TEXT = """to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
@@ -122,12 +124,8 @@ class WhereClause:
                 return self._one_of(self._columns[field.name], kind, values)
             case FieldKind.TEXTS:
                 return f"{self._columns[field.name]} && {self._bound(values, 'text[]')}"
-            case FieldKind.LABEL if len(values) == 1:
-                # Written so for the sake of the index.
-                label = orjson.dumps({field.rest: values[0]}).decode()
-                return f"{self._columns[field.name]} @> {self._bound(label, 'jsonb')}"
-            case FieldKind.LABEL as kind:
-                return self._one_of(self._label(field), kind, values)
+            case FieldKind.LABEL:
+                return self._has_label(field, values)
             case FieldKind.SCORE as kind:
                 return self._has_score(field, self._one_of(_statistic(field), kind, values))
 
@@ -164,6 +162,15 @@ class WhereClause:
 
     def _label(self, field: FieldPath) -> str:
         return f"({self._columns[field.name]} ->> {self._bound(field.rest, 'text')})"
+
+    def _has_label(self, field: FieldPath, values: Sequence[Value]) -> str:
+        """Only containment is found by the index, but one after another it is slow where nothing is found by it."""
+        if len(values) > CONTAINMENTS_MAX:
+            return self._one_of(self._label(field), FieldKind.LABEL, values)
+        column = self._columns[field.name]
+        labels = [orjson.dumps({field.rest: value}).decode() for value in values]
+        held = [f"{column} @> {self._bound(label, 'jsonb')}" for label in labels]
+        return _joined(" OR ", held, "false")
 
     def _has_score(self, field: FieldPath, condition: str) -> str:
         """True when one of the result's (dataset, model) pairs has such a value.
