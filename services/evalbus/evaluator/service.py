@@ -9,6 +9,7 @@ from typing import Protocol
 
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Message, Outgoing
+from evalbus.bus.draining import drain_all
 from evalbus.bus.topology import PROGRESS_QUEUE, SCORED_QUEUE, WORK_LIVE, WORK_RECORDED
 from evalbus.errors import EvalbusError
 from evalbus.logs import get_logger
@@ -132,6 +133,4 @@ async def serve(bus: Bus, settings: Settings, children: Scorer) -> AsyncGenerato
         try:
             yield
         finally:
-            async with asyncio.TaskGroup() as draining:
-                for subscription in subscriptions:
-                    draining.create_task(subscription.drain(settings.drain_seconds))
+            await drain_all(subscriptions, settings.drain_seconds)

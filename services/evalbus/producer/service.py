@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from evalbus.bus.base import Bus
+from evalbus.bus.draining import drain_all
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import RPC_COMMANDS, START_QUEUE
 from evalbus.producer.accepting import Acceptance, job_limits
@@ -74,7 +75,6 @@ async def serve(
         try:
             yield
         finally:
-            for subscription in subscriptions:
-                await subscription.drain(settings.drain_seconds)
+            await drain_all(subscriptions, settings.drain_seconds)
             for task in tasks:
                 task.cancel()

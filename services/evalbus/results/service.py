@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from evalbus.bus.base import Bus
+from evalbus.bus.draining import drain_all
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import DEAD_QUEUE, PROGRESS_QUEUE, RPC_QUERIES, SCORED_QUEUE
 from evalbus.results.finalizing import Finalizing
@@ -86,7 +87,6 @@ async def serve(
         try:
             yield
         finally:
-            for subscription in subscriptions:
-                await subscription.drain(settings.drain_seconds)
+            await drain_all(subscriptions, settings.drain_seconds)
             for task in tasks:
                 task.cancel()
