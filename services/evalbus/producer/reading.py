@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,8 @@ class Reading:
         for dataset_no, progress in enumerate(lease.datasets):
             if not progress.is_read:
                 lease = await self._dataset(lease, dataset_no)
-                await self.store.finish_dataset(lease, dataset_no)
+                async with self._held(lease):
+                    await self.store.finish_dataset(lease, dataset_no)
         await self.store.finish(lease)
         log.info("job.read", job_id=str(lease.job_id), chunks=lease.next_chunk)
 
@@ -130,6 +131,23 @@ class Reading:
             # A thread cannot be cut off: wait for it before its reader is closed.
             with suppress(Exception):
                 await reading
+
+    @asynccontextmanager
+    async def _held(self, lease: Lease) -> AsyncGenerator[None]:
+        """Renew it meanwhile: else who needs longer than it lasts would be taken for dead, and so would the next."""
+        renewing = asyncio.create_task(self._renew(lease), name=f"hold {lease.job_id}")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(self.lease_seconds / 4)
+            # Whether it is lost tells whoever writes under it.
+            with suppress(LeaseLost, TransientError):
+                await self.store.renew(lease, lease_seconds=self.lease_seconds)
 
     async def _room(self, lease: Lease) -> None:
         """Return when the window has nearly caught up: what is read ahead is bounded, however large the dataset."""

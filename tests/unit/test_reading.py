@@ -1,0 +1,104 @@
+"""What the producer does with a lease while it reads."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from typing import cast
+from uuid import uuid4
+
+from evalbus.datasets import open_dataset
+from evalbus.producer.reading import Reading
+from evalbus.store.base import (
+    ChunkToSend,
+    DatasetProgress,
+    JobLimits,
+    JobStore,
+    Lease,
+    Stretch,
+)
+from evalbus.store.postgres.changes import EventWatcher
+from evalbus_schemas.benchmark import Dataset
+from tests.builders import a_benchmark
+
+LIMITS = JobLimits(chunk_rows=500, chunk_bytes=262_144)
+
+
+class SlowToFinish:
+    """One job, whose dataset takes as long to finish as three renewals of the lease."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease: Lease | None = lease
+        self._renewals = asyncio.Semaphore(0)
+        self.is_finished = asyncio.Event()
+
+    async def claim(self, *, lease_seconds: float) -> Lease | None:
+        claimed, self._lease = self._lease, None
+        return claimed
+
+    async def renew(self, lease: Lease, *, lease_seconds: float) -> None:
+        self._renewals.release()
+
+    async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
+        for _ in range(3):
+            await self._renewals.acquire()
+
+    async def finish(self, lease: Lease) -> None:
+        self.is_finished.set()
+
+    async def add(
+        self, lease: Lease, stretches: Sequence[Stretch], *, position: str, lease_seconds: float
+    ) -> Lease:
+        return replace(lease, next_chunk=lease.next_chunk + len(stretches))
+
+    async def waiting(self, lease: Lease) -> int:
+        return 0
+
+    async def release(self, lease: Lease) -> None: ...
+
+    async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
+        return []
+
+    async def confirm(self, chunks: Sequence[ChunkToSend]) -> None: ...
+
+    async def give_back(self, chunks: Sequence[ChunkToSend]) -> None: ...
+
+
+def a_lease() -> Lease:
+    dataset = Dataset(name="capitals", rows=({"output": "Paris"},))
+    with closing(open_dataset(dataset, roots=None, limits=LIMITS)) as reader:
+        fingerprint = reader.fingerprint().model_dump_json()
+    return Lease(
+        job_no=1,
+        job_id=uuid4(),
+        month=date(2026, 1, 1),
+        token=uuid4(),
+        next_chunk=0,
+        benchmark=a_benchmark().model_copy(update={"datasets": (dataset,)}),
+        limits=LIMITS,
+        datasets=(
+            DatasetProgress(fingerprint=fingerprint, position=None, n_rows=0, is_read=False),
+        ),
+    )
+
+
+async def test_a_lease_is_kept_however_long_a_dataset_takes_to_finish() -> None:
+    store = SlowToFinish(a_lease())
+    reading = Reading(
+        store=store,
+        jobs=cast(JobStore, None),  # no job ends here
+        work=EventWatcher(),
+        roots=None,
+        lease_seconds=0.04,
+        poll_seconds=1.0,
+        chunks_ahead=2,
+    )
+
+    running = asyncio.create_task(reading.run())
+
+    async with asyncio.timeout(10):
+        await store.is_finished.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
