@@ -1,10 +1,10 @@
 """The methods of the RPC: parameters and answers of each, and which of them change something."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
 from evalbus_schemas.benchmark import ScoreDirection, StartBenchmark
@@ -76,7 +76,8 @@ AggregateFields = Annotated[
     Field(description="What to tell of each score beside name and count; everything when absent."),
 ]
 Filter = Annotated[
-    dict[str, JsonValue] | str | None,
+    # What is in the mapping is looked at by the grammar, whose sentences name the place and whose limits hold.
+    dict[str, Any] | str | None,
     Field(
         description='A mapping, the same as JSON text, or words: `name:"a" OR created_at>"2026-01-01"`.'
     ),

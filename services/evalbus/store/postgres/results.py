@@ -76,7 +76,7 @@ class PostgresResults:
             records = await connection.fetch(page_sql, *page.parameters)
             total: int = await connection.fetchval(count_sql, *count.parameters)
             results = await with_scores(connection, records, query.aggregate_fields)
-        _check_size(results)
+        _check_size(results, already=len(str(query.filter)))
         return ResultPage(
             data=tuple(results),
             pagination=Pagination(
@@ -104,9 +104,9 @@ def no_result(workspace: str, name: str) -> NotFound:
     )
 
 
-def _check_size(results: Sequence[Result]) -> None:
+def _check_size(results: Sequence[Result], *, already: int) -> None:
     """A numbered page cannot be cut like one with a cursor, so it is refused with what helps."""
-    size = 0
+    size = already
     for count, result in enumerate(results):
         size += len(result.model_dump_json())
         if count and size > PAGE_BYTES_MAX:
