@@ -90,6 +90,11 @@ class ResultNamed(Closed):
     aggregate_fields: AggregateFields = None
 
 
+class DeleteResult(Closed):
+    result: Annotated[Name, Field(description="The name of the job that made it.")]
+    workspace: Name = DEFAULT_WORKSPACE
+
+
 class ListResults(Closed):
     workspace: Name = DEFAULT_WORKSPACE
     filter: Filter = None
@@ -357,7 +362,7 @@ METHODS: dict[str, Method] = {
         Method(name="jobs.why", kind="query", params=JobNamed, answer=Why, summary="What a job waits for, and what to do."),
         Method(name="jobs.wait", kind="query", params=WaitForJob, answer=Job, summary="The job once it has ended, or as it is after the timeout."),
         Method(name="jobs.delete", kind="command", params=JobNamed, answer=Deleted, summary="Delete an ended job and its rows; its result stays."),
-        Method(name="results.delete", kind="command", params=ResultNamed, answer=Deleted, summary="Delete a result; it is never made again."),
+        Method(name="results.delete", kind="command", params=DeleteResult, answer=Deleted, summary="Delete a result; it is never made again."),
         Method(name="results.compare", kind="query", params=CompareResults, answer=Comparison, summary="Models and results side by side, row by row."),
         Method(name="results.get", kind="query", params=ResultNamed, answer=Result, summary="The result of a completed job."),
         Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, filtered, searched and sorted."),

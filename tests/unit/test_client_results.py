@@ -17,6 +17,7 @@ from evalbus_schemas.queries import (
     CompareResults,
     Comparison,
     Deleted,
+    DeleteResult,
     JobNamed,
     ListResults,
     ListRows,
@@ -71,7 +72,7 @@ class Service:
             raise OverLimit("the page is too large", {"page_size": self.fitting})
         return page
 
-    async def delete(self, named: ResultNamed, _: Message) -> Deleted:
+    async def delete(self, named: DeleteResult, _: Message) -> Deleted:
         self.asked.append(named)
         return Deleted(id=f"{named.workspace}/{named.result}", deleted_at=NOON)
 

@@ -13,6 +13,7 @@ from evalbus_schemas.queries import (
     CompareResults,
     Comparison,
     Deleted,
+    DeleteResult,
     ListRows,
     Result,
     ResultNamed,
@@ -31,8 +32,12 @@ class Results:
         self, result: str, *, aggregate_fields: Sequence[AggregateField] | None = None
     ) -> Result:
         """The result of the job of that name; raises NotFound until the job has completed."""
-        wanted: dict[str, object] = {"result": result, "aggregate_fields": aggregate_fields}
-        return await self._calls.call("results.get", self._named(wanted), Result)
+        wanted: dict[str, object] = {
+            "result": result,
+            "workspace": self._workspace,
+            "aggregate_fields": aggregate_fields,
+        }
+        return await self._calls.call("results.get", parameters(ResultNamed, wanted), Result)
 
     def list(self, **query: Unpack[ResultQuery]) -> AsyncResultList:
         """The results that the query finds, newest first: await a page, or iterate over all. Raises Invalid."""
@@ -40,7 +45,8 @@ class Results:
 
     async def delete(self, result: str) -> Deleted:
         """Gone from every answer, and never made again; raises NotFound, also the second time."""
-        return await self._calls.call("results.delete", self._named({"result": result}), Deleted)
+        wanted = {"result": result, "workspace": self._workspace}
+        return await self._calls.call("results.delete", parameters(DeleteResult, wanted), Deleted)
 
     async def compare(
         self, columns: str | Sequence[str], *, baseline: str | None = None, force: bool = False
@@ -85,6 +91,3 @@ class Results:
         found = pages(ask, count=lambda p: len(p.rows), cursor=lambda p: p.next, limit=limit)
         async for page in found:
             yield page
-
-    def _named(self, wanted: dict[str, object]) -> ResultNamed:
-        return parameters(ResultNamed, {"workspace": self._workspace, **wanted})

@@ -17,7 +17,7 @@ from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError
 from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
-from evalbus_schemas.queries import JobNamed, JobStarted, ResultNamed
+from evalbus_schemas.queries import DeleteResult, JobNamed, JobStarted
 from evalbus_schemas.rpc import RpcReply
 
 log = get_logger(__name__)
@@ -102,7 +102,7 @@ def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
         log.info("job.deleted", job=deleted.id, sender=message.sender)
         return deleted
 
-    async def results_delete(named: ResultNamed, message: Message) -> BaseModel:
+    async def results_delete(named: DeleteResult, message: Message) -> BaseModel:
         deleted = await results.delete(named.workspace, named.result)
         log.info("result.deleted", result=deleted.id, sender=message.sender)
         return deleted

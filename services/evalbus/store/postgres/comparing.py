@@ -168,7 +168,8 @@ class PostgresComparisons:
         directions = self._directions_of(column.source.benchmark)
         paired: dict[tuple[str, str, str], ComparedCell] = {}
         for record in records:
-            metric, score = shared[record["score_no"] - 1]
+            score_no: int = record["score_no"]
+            metric, score = shared[score_no - 1]
             key = (dataset, reference(column.source.result.workspace, metric), score)
             is_lower_better = directions[(metric, score)] == "lower"
             higher, lower = record["higher"], record["lower"]
