@@ -1,5 +1,6 @@
 """Results, rows and comparisons as somebody who writes Python gets them."""
 
+import gc
 import json
 import math
 from collections.abc import Mapping
@@ -11,9 +12,11 @@ from pydantic import BaseModel
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
 from evalbus.client import Client
+from evalbus.client.rows import ScoredRow
 from evalbus.errors import Invalid, OverLimit, PermanentError
 from evalbus.settings import Settings
 from evalbus_schemas.queries import (
+    PAGE_SIZE_MAX,
     CompareResults,
     Comparison,
     Deleted,
@@ -25,6 +28,7 @@ from evalbus_schemas.queries import (
     Result,
     ResultNamed,
     ResultPage,
+    Row,
     RowPage,
 )
 from evalbus_schemas.scores import RubricCount, ScoreStatistics
@@ -270,6 +274,28 @@ def test_a_score_without_a_value_is_a_float_that_is_not_a_number() -> None:
 
     assert all(isinstance(value, float) for value in values)
     assert [math.isnan(value) for value in values] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("kind", [Row, ScoredRow])
+def test_however_many_rows_there_are_few_are_held_at_a_time(kind: type[object]) -> None:
+    held: list[int] = []
+
+    async def rows(wanted: ListRows, _: Message) -> RowPage:
+        first = int(wanted.after or 0)
+        held.append(sum(isinstance(each, kind) for each in gc.get_objects()))
+        found = tuple(a_row(number) for number in range(first, first + wanted.limit))
+        last = first + wanted.limit
+        return RowPage(rows=found, next=str(last) if last < 20_000 else None, partial=False)
+
+    with Client(
+        opener=lambda: a_bus_that_answers({"results.rows": rows}), settings=Settings()
+    ) as client:
+        count = sum(1 for _ in client.results.rows("j"))
+
+    assert count == 20_000
+    # The page before, and what the collector has not come by yet.
+    assert len(held) == 20
+    assert max(held) <= 3 * PAGE_SIZE_MAX
 
 
 async def test_rows_are_limited_filtered_and_gone_on_with() -> None:
