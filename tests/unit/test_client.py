@@ -185,6 +185,20 @@ async def test_waiting_ends_with_the_job() -> None:
     assert ended.status is JobStatus.COMPLETED
 
 
+async def test_waiting_does_not_ask_again_at_once_where_too_many_wait() -> None:
+    asked = 0
+
+    async def wait(_: WaitForJob, __: Message) -> Job:
+        nonlocal asked
+        asked += 1
+        return a_job()
+
+    async with a_client({"jobs.wait": wait}) as client:
+        await client.jobs.wait("capitals-1", timeout_seconds=0.3)
+
+    assert asked <= 2
+
+
 async def test_waiting_with_a_timeout_gives_the_job_as_it_is_then() -> None:
     async def wait(_: WaitForJob, __: Message) -> Job:
         return a_job(rows=5)

@@ -28,6 +28,7 @@ from evalbus_schemas.queries import (
 WAIT_SECONDS = 20.0
 WATCH_SECONDS = 0.5
 AWAY_PAUSE_SECONDS = 1.0
+BUSY_PAUSE_SECONDS = 0.5
 
 BenchmarkSource = Benchmark | Mapping[str, object] | str | Path
 """A benchmark, the same as a dict, the path of its file, or `workspace/name` of a saved one."""
@@ -123,12 +124,19 @@ class Jobs:
         clock = asyncio.get_running_loop().time
         away_until = clock() + self._away_seconds
         while True:
+            asked_at = clock()
             try:
-                return await self._calls.call("jobs.wait", wanted, Job, extra_seconds=seconds)
+                found = await self._calls.call("jobs.wait", wanted, Job, extra_seconds=seconds)
             except Unavailable:
                 if clock() >= away_until:
                     raise
                 await asyncio.sleep(AWAY_PAUSE_SECONDS)
+            else:
+                if not found.is_terminal:
+                    # Where too many wait already the answer comes at once, and must not be asked for at once again.
+                    early = asked_at + seconds - clock()
+                    await asyncio.sleep(min(max(early, 0.0), BUSY_PAUSE_SECONDS))
+                return found
 
     def _named(self, job: str) -> JobNamed:
         return parameters(JobNamed, {"job": job, "workspace": self._workspace})
