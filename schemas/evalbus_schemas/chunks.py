@@ -17,6 +17,9 @@ class RowLimits(Open):
     row_seconds: Annotated[float, Field(gt=0)] = 10.0
     row_bytes: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024
     template_characters: Annotated[int, Field(ge=1)] = 1024 * 1024
+    samples_bytes: Annotated[
+        int, Field(ge=1, description="What the samples of one chunk may have together.")
+    ] = 6 * 1024 * 1024
     child_memory_bytes: Annotated[int, Field(ge=1)] = 2 * 1024 * 1024 * 1024
 
 

@@ -12,6 +12,9 @@ from evalbus.errors import WrongSettings
 
 PREFIX = "EVALBUS_"
 
+MESSAGE_BYTES_LIMIT = 16 * 1024 * 1024
+HEADER_BYTES_MAX = 1024 * 1024
+
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=1)]
@@ -84,6 +87,16 @@ class Settings(BaseSettings):
                 object.__setattr__(self, name, SecretStr(path.read_text().strip()))
         return self
 
+    @model_validator(mode="after")
+    def _messages_bear_their_chunks(self) -> Self:
+        largest = max(self.row_bytes_max, self.chunk_bytes_max) + HEADER_BYTES_MAX
+        if not largest <= self.message_bytes_max <= MESSAGE_BYTES_LIMIT:
+            raise ValueError(
+                f"{PREFIX}MESSAGE_BYTES_MAX: wanted {largest} (the largest row or chunk and its header)"
+                f" to {MESSAGE_BYTES_LIMIT} (what RabbitMQ 4 takes), found {self.message_bytes_max}"
+            )
+        return self
+
     @property
     def roots(self) -> tuple[Path, ...]:
         return tuple(Path(p).resolve() for p in self.dataset_roots.split(os.pathsep) if p)
@@ -104,7 +117,9 @@ def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
         return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(str(part) for part in e['loc'][:1]).upper()}: {e['msg']}"
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
             for e in error.errors()
         ]
         raise WrongSettings("; ".join(lines)) from None

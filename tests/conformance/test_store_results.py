@@ -187,18 +187,23 @@ async def test_a_job_with_more_failed_rows_than_it_bears_ends_in_error(stores: S
     assert await stores.value("SELECT count(*) FROM result") == 1
 
 
-async def test_a_finalizer_that_fails_leaves_the_job_to_the_next(stores: Stores) -> None:
-    job, _ = await stores.a_job_read(a_new_job(name="first"))
+async def test_a_job_whose_result_cannot_be_made_ends_in_error_and_holds_up_nobody(
+    stores: Stores,
+) -> None:
+    for name in ("broken", "sound"):
+        await stores.a_job_read(a_new_job(name=name))
     await stores.score_all()
 
     def broken(_: Benchmark, _columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
         raise ArithmeticError("a bug")
 
-    with pytest.raises(ArithmeticError):
-        await stores.finals.finalize_next(broken)
+    assert await stores.finals.finalize_next(broken) == "broken"
 
-    assert (await stores.jobs.job("default", job.name)).status is JobStatus.ACTIVE
-    assert await stores.finalize() == "first"
+    ended = await stores.jobs.job("default", "broken")
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == (JobStatus.ERROR, "internal")
+    assert await stores.finalize() == "sound"
+    assert await stores.value("SELECT count(*) FROM result") == 1
 
 
 async def test_statistics_come_back_bit_by_bit(stores: Stores) -> None:

@@ -8,6 +8,9 @@ ALTER TABLE job
 
 CREATE INDEX job_to_reclaim ON job (job_no) WHERE deleted_at IS NOT NULL AND reclaimed_at IS NULL;
 
+-- How often one of its messages was set aside: a chunk that nobody can handle must not be sent for ever.
+ALTER TABLE chunk ADD COLUMN set_aside integer NOT NULL DEFAULT 0;
+
 -- Failed rows are few, and the first that people look for.
 CREATE INDEX score_failed ON score (job_no, dataset_no, model_no, row_index, repeat) WHERE is_failed;
 
@@ -54,4 +57,5 @@ ALTER TABLE result
     DROP COLUMN metric_specs, DROP COLUMN digests, DROP COLUMN deleted_at,
     DROP COLUMN updated_at, DROP COLUMN created_by, DROP COLUMN result_id;
 DROP INDEX score_failed, job_to_reclaim;
+ALTER TABLE chunk DROP COLUMN set_aside;
 ALTER TABLE job DROP COLUMN created_by, DROP COLUMN reclaimed_at;

@@ -93,9 +93,16 @@ class _Work:
         def blame(row: int, error: BaseException) -> None:
             self._fail_sample(row, *_cause(error))
 
+        room = self._limits.samples_bytes
         for rows, (samples, encoded) in settle(work, list(self._items), blame):
-            self._answers.update(zip(rows, samples, strict=True))
-            for row, line in zip(rows, encoded, strict=True):
+            for row, sample, line in zip(rows, samples, encoded, strict=True):
+                room -= len(line)
+                if room < 0:
+                    # All of them go into one message, and one that is too large would never be taken.
+                    limit = self._limits.samples_bytes
+                    self._fail_sample(row, TOO_LARGE, f"the chunk's answers exceed {limit} bytes")
+                    continue
+                self._answers[row] = sample
                 self._samples[row] = line
 
     def measure(self, named: NamedMetric) -> None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from evalbus.bus import codec
 from evalbus.bus.base import Message, Outgoing
-from evalbus.bus.detours import note_of
+from evalbus.bus.detours import DeadLetterNote, note_of
+from evalbus.errors import Malformed
 from evalbus.logs import get_logger
 from evalbus.store.base import DeadLetterStore, JobStore, Kept, LetterToKeep, ScoreStore
 from evalbus.telemetry import CHUNKS_KEPT, DEAD_LETTERS, ROWS_KEPT
 from evalbus_schemas import cloudevents
+from evalbus_schemas.base import Open
 from evalbus_schemas.chunks import ChunkProgress, ChunkScored
+from evalbus_schemas.scores import Count
 
 log = get_logger(__name__)
 
@@ -56,9 +60,24 @@ class NoteProgress:
         return []
 
 
+SET_ASIDE_MAX = 3
+"""A chunk that could not be handled so often never will be: its job ends instead of being sent for ever."""
+
+
+class _NamedChunk(Open):
+    """What the first line of every message about a chunk says."""
+
+    job_id: UUID
+    chunk: Count
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeepDeadLetter:
+    """Every message that was set aside is kept; one about a chunk concerns its job as well."""
+
     dead_letters: DeadLetterStore
+    scores: ScoreStore
+    jobs: JobStore
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
         note = note_of(message)
@@ -77,4 +96,20 @@ class KeepDeadLetter:
         )
         DEAD_LETTERS.labels(note.reason).inc()
         log.warning("message.set_aside", queue=note.queue, reason=note.reason, detail=note.detail)
+        if message.type in (cloudevents.CHUNK_REQUESTED, cloudevents.CHUNK_SCORED):
+            await self._concern_its_job(message, note)
         return []
+
+    async def _concern_its_job(self, message: Message, note: DeadLetterNote) -> None:
+        try:
+            named = codec.parse_json(message.body.partition(b"\n")[0], _NamedChunk)
+        except Malformed:
+            return
+        if await self.scores.set_aside(named.job_id, named.chunk) < SET_ASIDE_MAX:
+            return
+        await self.jobs.fail(
+            named.job_id,
+            code="chunk_set_aside",
+            message=f"chunk {named.chunk} was set aside {SET_ASIDE_MAX} times: {note.reason}:"
+            f" {note.detail} (`evalbus dlq list` shows its messages)",
+        )

@@ -72,7 +72,11 @@ async def serve(
     consumers = (
         (SCORED_QUEUE, KeepChunk(scores=scores, jobs=jobs), CHUNKS_AT_ONCE),
         (PROGRESS_QUEUE, NoteProgress(scores=scores), PROGRESS_AT_ONCE),
-        (DEAD_QUEUE, KeepDeadLetter(dead_letters=dead_letters), DEAD_LETTERS_AT_ONCE),
+        (
+            DEAD_QUEUE,
+            KeepDeadLetter(dead_letters=dead_letters, scores=scores, jobs=jobs),
+            DEAD_LETTERS_AT_ONCE,
+        ),
     )
     async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
         tasks = [

@@ -232,6 +232,10 @@ class ScoreStore(Protocol):
         """Store every row of a chunk. Raises UnknownJob, or Malformed if it does not fit its job."""
         ...
 
+    async def set_aside(self, job_id: UUID, chunk: int) -> int:
+        """A message of the chunk could not be handled: it is sent again. How often that was so; 0 if it is scored."""
+        ...
+
     async def note_progress(self, progress: ChunkProgress) -> None:
         """A sign of life; nothing if the chunk is not in flight."""
         ...

@@ -22,6 +22,8 @@ log = get_logger(__name__)
 
 ACQUIRE_SECONDS = 10.0
 COMMAND_SECONDS = 120.0
+WHOLE_DATASET_SECONDS = 3600.0
+"""For the few statements that look at every row of a dataset at once."""
 CONNECT_SECONDS = 5.0
 
 # 08 connection, 53 resources, 57P0 shutting down or starting up, 58 its disk, 25006 a replica, 28 and 3D000 it lets

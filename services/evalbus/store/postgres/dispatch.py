@@ -20,7 +20,7 @@ from evalbus.store.base import (
 )
 from evalbus.store.fairness import Demand, share
 from evalbus.store.postgres import events, jobs
-from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
@@ -140,7 +140,13 @@ class PostgresDispatch:
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(SQL.join_by_hash)
-            await connection.execute(SQL.number_equal_rows, lease.job_no, dataset_no, lease.month)
+            await connection.execute(
+                SQL.number_equal_rows,
+                lease.job_no,
+                dataset_no,
+                lease.month,
+                timeout=WHOLE_DATASET_SECONDS,
+            )
             await connection.execute(SQL.dataset_is_read, lease.job_no, dataset_no)
             # Last in the transaction: who is no holder any more writes nothing.
             if not await connection.fetchval(SQL.holds, lease.job_no, lease.token):

@@ -5,11 +5,13 @@ from array import array
 from collections.abc import Sequence
 from datetime import date
 
+import asyncpg
 import orjson
 
+from evalbus.logs import get_logger
 from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
 from evalbus.store.postgres import events, jobs
-from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
@@ -18,6 +20,8 @@ from evalbus_schemas.names import reference
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
 
 SQL = load("finalizing.sql")
+
+log = get_logger(__name__)
 
 SLAB_ROWS = 20_000
 
@@ -56,12 +60,34 @@ class PostgresFinals:
             if too_many := _too_many_failed(job, benchmark):
                 await jobs.fail(connection, job_no, code="too_many_failed_rows", message=too_many)
                 return job.name
-            results = await self._results(connection, job, job_no, month, benchmark, aggregate)
-            await _add_result(connection, job, job_no, month, benchmark, results)
-            await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
-            done = await jobs.job_by_no(connection, job_no)
-            await events.put(connection, "completed", events.event_of(done, results))
+            try:
+                async with connection.transaction():
+                    await self._complete(connection, job, job_no, month, benchmark, aggregate)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                raise
+            except (OSError, TimeoutError):
+                raise
+            except Exception:
+                # Whatever it is would be the same at every try, and no later job would have its turn.
+                log.exception("job.not_finalized", job=job.name)
+                message = "its result could not be made; the log of the results service says more"
+                await jobs.fail(connection, job_no, code="internal", message=message)
             return job.name
+
+    async def _complete(
+        self,
+        connection: Connection,
+        job: Job,
+        job_no: int,
+        month: date,
+        benchmark: Benchmark,
+        aggregate: Aggregate,
+    ) -> None:
+        results = await self._results(connection, job, job_no, month, benchmark, aggregate)
+        await _add_result(connection, job, job_no, month, benchmark, results)
+        await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
+        done = await jobs.job_by_no(connection, job_no)
+        await events.put(connection, "completed", events.event_of(done, results))
 
     async def _results(
         self,
@@ -135,7 +161,9 @@ async def _add_result(
     results: Sequence[MetricResult],
 ) -> None:
     digests = [
-        await connection.fetchval(SQL.digest, job_no, dataset_no, month)
+        await connection.fetchval(
+            SQL.digest, job_no, dataset_no, month, timeout=WHOLE_DATASET_SECONDS
+        )
         for dataset_no in range(len(benchmark.datasets))
     ]
     result_no: int = await connection.fetchval(

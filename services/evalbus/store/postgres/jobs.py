@@ -92,6 +92,8 @@ class PostgresJobs:
         async with self._database.transaction() as connection:
             found = await _find(connection, workspace, name_or_id)
             deleted_at = await connection.fetchval(SQL.delete_job, found["job_no"])
+        if deleted_at is None and job_of(found).is_terminal:
+            raise _no_job(workspace, name_or_id)
         if deleted_at is None:
             raise Conflict(
                 f"job {name_or_id!r} is {found['status']}: cancel it before it is deleted",
@@ -199,11 +201,15 @@ async def _find(connection: Connection, workspace: str, name_or_id: str) -> "asy
         SQL.find_job, workspace, storable(name_or_id), id_in(name_or_id)
     )
     if record is None:
-        raise NotFound(
-            f"no job {name_or_id!r} in workspace {workspace!r}",
-            {"wanted": "a job", "found": name_or_id},
-        )
+        raise _no_job(workspace, name_or_id)
     return record
+
+
+def _no_job(workspace: str, name_or_id: str) -> NotFound:
+    return NotFound(
+        f"no job {name_or_id!r} in workspace {workspace!r}",
+        {"wanted": "a job", "found": name_or_id},
+    )
 
 
 def _reason(job: Job, record: "asyncpg.Record") -> WhyReason:

@@ -61,6 +61,14 @@ class PostgresScores:
         async with self._database.connection() as connection:
             await connection.execute(SQL.progress, progress.job_id, progress.chunk)
 
+    async def set_aside(self, job_id: UUID, chunk: int) -> int:
+        if chunk > CHUNK_NO_MAX:
+            return 0
+        async with self._database.transaction() as connection:
+            times: int | None = await connection.fetchval(SQL.set_aside, job_id, chunk)
+            await connection.execute(SQL.notify, False)
+        return times or 0
+
     async def _facts_of(self, connection: Connection, job_id: UUID) -> _Facts:
         if facts := self._facts.get(job_id):
             return facts

@@ -30,3 +30,12 @@ SET heartbeat_at = now()
 FROM job
 WHERE job.job_id = $1
     AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status = 'sent';
+
+-- name: set_aside
+-- It waits for a place again, unless it was scored after all.
+UPDATE chunk
+SET set_aside = set_aside + 1, status = 'pending'
+FROM job
+WHERE job.job_id = $1 AND job.status = 'active'
+    AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status <> 'done'
+RETURNING chunk.set_aside;
