@@ -66,7 +66,7 @@ class PostgresScores:
             return 0
         async with self._database.transaction() as connection:
             times: int | None = await connection.fetchval(SQL.set_aside, job_id, chunk)
-            await connection.execute(SQL.notify, False)
+            await connection.execute(SQL.notify_work)
         return times or 0
 
     async def _facts_of(self, connection: Connection, job_id: UUID) -> _Facts:

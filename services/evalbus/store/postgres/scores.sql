@@ -39,3 +39,6 @@ FROM job
 WHERE job.job_id = $1 AND job.status = 'active'
     AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status <> 'done'
 RETURNING chunk.set_aside;
+
+-- name: notify_work
+SELECT pg_notify('evalbus_work', '');
