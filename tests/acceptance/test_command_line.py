@@ -328,3 +328,17 @@ def test_the_services_describe_themselves(services: System) -> None:
 
     assert discovered == json.loads(services.run("schemas", "openrpc"))
     assert all(check["ok"] for check in checks)
+
+
+def test_whoever_looks_in_a_folder_where_nothing_was_run_is_told_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        evalbus("jobs", "list"),
+        env=clean_environment({"EVALBUS_DATA_DIR": str(tmp_path / "elsewhere")}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert f"nothing was run here yet: data would be in {tmp_path / 'elsewhere'}" in done.stderr

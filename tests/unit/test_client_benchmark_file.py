@@ -150,3 +150,11 @@ def test_whatever_is_json_is_read_as_it_is(
     file.write_text(json.dumps(value), "utf-8")
 
     assert read_document(file) == value
+
+
+def test_text_that_no_json_can_hold_is_refused_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "half.yaml"
+    file.write_text('name: half\ndatasets: [{name: a, rows: [{output: "\\ud800"}]}]\n', "utf-8")
+
+    with pytest.raises(Invalid, match=r"half\.yaml: .*surrogates"):
+        load_benchmark(file)

@@ -52,6 +52,9 @@ def server_settings(purpose: str, *, needs_database: bool = True) -> Settings:
 def asking_client(settings: Settings, workspace: str) -> AsyncClient:
     """For commands that start no work: without servers they use the folder, whoever works in it."""
     if settings.amqp_url is None:
+        if not settings.data_dir.exists():
+            # Probably another folder was meant; whoever sees an empty list would take everything for lost.
+            note(f"nothing was run here yet: data would be in {settings.data_dir.absolute()}")
         return AsyncClient.reading(workspace=workspace, settings=settings)
     return AsyncClient(workspace=workspace, settings=settings)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from evalbus.errors import Invalid
 from evalbus.validation import describe
@@ -45,5 +45,8 @@ def _validated(document: object, *, name: str) -> Benchmark:
         raise Invalid(f"{name}: a benchmark is a mapping with name, datasets, models and metrics")
     try:
         return Benchmark.model_validate_json(to_json(document))
+    except PydanticSerializationError as error:
+        # Half a surrogate pair, which YAML can write and UTF-8 cannot.
+        raise Invalid(f"{name}: what is written there cannot be JSON: {error}") from None
     except ValidationError as error:
         raise Invalid("\n".join(f"{name}: {line}" for line in describe(error, Benchmark))) from None
