@@ -239,6 +239,20 @@ async def test_rows_with_the_same_id_get_their_ordinal(stores: Stores) -> None:
     assert [row.row_id for row in rows_found] == ["a", "b", "a-2", "c", "a-3", "b-2"]
 
 
+async def test_an_ordinal_never_makes_an_id_that_another_row_was_given(stores: Stores) -> None:
+    job, _ = await stores.jobs.create(a_new_job())
+    rows = [(row_id, an_item(0)) for row_id in ("a", "a", "a-2", "a-2-2")]
+    lease = await stores.add(await stores.claim(), a_stretch(rows=rows))
+
+    await stores.dispatch.finish_dataset(lease, 0)
+
+    await stores.dispatch.finish(lease)
+    await stores.score_all()
+    found = [row.row_id for row in await stores.all_rows(job)]
+    assert len(set(found)) == 4
+    assert found[0] == "a"
+
+
 async def test_a_dataset_that_is_read_stays_so_for_the_next_holder(stores: Stores) -> None:
     await stores.jobs.create(a_new_job(benchmark=a_benchmark(datasets=("one", "two"))))
     lease = await stores.add(await stores.claim(), a_stretch(n_rows=3))

@@ -22,6 +22,7 @@ log = get_logger(__name__)
 
 BATCH_MAX = 20
 RETRY_AFTER_SECONDS = 5
+ANSWER_BYTES_MAX = 8 * 1024 * 1024
 
 Answerer = Callable[[Any, Message], Awaitable[BaseModel]]
 """(params of the method's own model, the message that asked) → the method's answer."""
@@ -68,7 +69,14 @@ class RpcHandler:
         answer = await self._answered(message, request)
         if "id" not in request.model_fields_set:
             return None
-        return _bytes(answer) if isinstance(answer, RpcReply) else _result(request.id, answer)
+        if isinstance(answer, RpcReply):
+            return _bytes(answer)
+        written = _result(request.id, answer)
+        if len(written) > ANSWER_BYTES_MAX:
+            # Beyond this nobody would receive it; the caller would only see time pass.
+            text = f"the answer is larger than {ANSWER_BYTES_MAX} bytes: ask for less at once"
+            return _bytes(_error(request.id, ErrorCode.OVER_LIMIT, text))
+        return written
 
     async def _answered(self, message: Message, request: RpcRequest) -> BaseModel:
         """The method's own answer, or a reply that says why there is none."""

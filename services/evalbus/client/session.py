@@ -1,7 +1,6 @@
 """A bus that is opened at the first question and closed by whoever comes last, from whatever task."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -39,8 +38,10 @@ class Session:
             return
         if self._opened is not None and not self._opened.done():
             self._keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._keeper
+        # Not awaited itself: its cancellation would hide the caller's own.
+        await asyncio.wait([self._keeper])
+        if not self._keeper.cancelled():
+            self._keeper.result()
 
     async def _keep(self, opened: "asyncio.Future[Bus]") -> None:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -75,8 +75,8 @@ class ScoreChunk:
             yield
         finally:
             signs.cancel()
-            with suppress(asyncio.CancelledError):
-                await signs
+            # Not awaited itself: its cancellation would hide the caller's own.
+            await asyncio.wait([signs])
 
     async def _give_signs(self, request: ChunkRequested, rows_done: "_RowsDone") -> None:
         while True:

@@ -97,5 +97,5 @@ async def open_changes(url: str) -> AsyncGenerator[PostgresChanges]:
         yield changes
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        # Not awaited itself: its cancellation would hide the caller's own.
+        await asyncio.wait([task])

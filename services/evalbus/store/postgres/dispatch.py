@@ -140,13 +140,16 @@ class PostgresDispatch:
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(SQL.join_by_hash)
-            await connection.execute(
-                SQL.number_equal_rows,
-                lease.job_no,
-                dataset_no,
-                lease.month,
-                timeout=WHOLE_DATASET_SECONDS,
-            )
+            numbered = ""
+            # An ordinal may make an id that another row was given: then once more, until all differ.
+            while numbered != "UPDATE 0":
+                numbered = await connection.execute(
+                    SQL.number_equal_rows,
+                    lease.job_no,
+                    dataset_no,
+                    lease.month,
+                    timeout=WHOLE_DATASET_SECONDS,
+                )
             await connection.execute(SQL.dataset_is_read, lease.job_no, dataset_no)
             # Last in the transaction: who is no holder any more writes nothing.
             if not await connection.fetchval(SQL.holds, lease.job_no, lease.token):
