@@ -10,13 +10,12 @@ from evalbus.bus.base import Bus, Outgoing
 from evalbus.bus.topology import WORK, WORK_RECORDED
 from evalbus.errors import TransientError, Unroutable
 from evalbus.logs import get_logger
+from evalbus.producer.commands import SOURCE
 from evalbus.store.base import ChunkToSend, DispatchStore, Watcher
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
 
 log = get_logger(__name__)
-
-SOURCE = "evalbus/producer"
 
 CHUNKS_AT_ONCE = 16
 BATCHES_ON_THE_WAY = 2

@@ -10,6 +10,7 @@ from evalbus.bus.detours import DeadLetterNote, note_of
 from evalbus.errors import Malformed
 from evalbus.logs import get_logger
 from evalbus.store.base import DeadLetterStore, JobStore, Kept, LetterToKeep, ScoreStore
+from evalbus.store.tolerance import too_many_failed
 from evalbus.telemetry import CHUNKS_KEPT, DEAD_LETTERS, ROWS_KEPT
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import Open
@@ -41,12 +42,10 @@ class KeepChunk:
 
 def hopeless(kept: Kept) -> str | None:
     """Even if every row to come is scored, more rows have failed than the benchmark bears."""
-    ratio = kept.max_row_error_ratio
-    if ratio is None or kept.rows_total is None or kept.rows_failed <= ratio * kept.rows_total:
+    if kept.rows_total is None:
         return None
-    return (
-        f"{kept.rows_failed} of {kept.rows_total} rows failed, "
-        f"more than max_row_error_ratio {ratio:g}"
+    return too_many_failed(
+        failed=kept.rows_failed, of=kept.rows_total, ratio=kept.max_row_error_ratio
     )
 
 

@@ -14,6 +14,7 @@ from evalbus.store.postgres import events, jobs
 from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.sql import load
+from evalbus.store.tolerance import too_many_failed
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
@@ -57,7 +58,8 @@ class PostgresFinals:
             month: date = record["month"]
             benchmark = Benchmark.model_validate_json(record["spec"])
             job = await jobs.job_by_no(connection, job_no)
-            if too_many := _too_many_failed(job, benchmark):
+            ratio = benchmark.params.max_row_error_ratio
+            if too_many := too_many_failed(failed=job.failed_rows, of=job.rows, ratio=ratio):
                 await jobs.fail(connection, job_no, code="too_many_failed_rows", message=too_many)
                 return job.name
             try:
@@ -143,13 +145,6 @@ class PostgresFinals:
             for column, part in zip(values, parts, strict=True):
                 column.extend(part)
         return n_failed, values
-
-
-def _too_many_failed(job: Job, benchmark: Benchmark) -> str | None:
-    ratio = benchmark.params.max_row_error_ratio
-    if ratio is None or job.failed_rows <= ratio * job.rows:
-        return None
-    return f"{job.failed_rows} of {job.rows} rows failed, more than max_row_error_ratio {ratio:g}"
 
 
 async def _add_result(

@@ -53,14 +53,14 @@ class PostgresJobs:
             if is_new:
                 await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
                 await connection.execute(SQL.notify_work)
-            return await _job(connection, job_no), is_new
+            return await job_by_no(connection, job_no), is_new
 
     async def made_by(
         self, workspace: str, idempotency_key: str, content_hash: bytes
     ) -> Job | None:
         async with self._database.connection() as connection:
             job_no = await _made_by(connection, workspace, idempotency_key, content_hash)
-            return None if job_no is None else await _job(connection, job_no)
+            return None if job_no is None else await job_by_no(connection, job_no)
 
     async def job(self, workspace: str, name_or_id: str) -> Job:
         async with self._database.connection() as connection:
@@ -82,11 +82,11 @@ class PostgresJobs:
         async with self._database.transaction() as connection:
             found = await _find(connection, workspace, name_or_id)
             if await connection.fetchval(SQL.end_job, found["job_no"], "cancelled", None, None):
-                job = await _job(connection, found["job_no"])
+                job = await job_by_no(connection, found["job_no"])
                 await events.put(connection, "cancelled", events.event_of(job))
                 await connection.execute(SQL.notify_work)
                 return job
-            return await _job(connection, found["job_no"])
+            return await job_by_no(connection, found["job_no"])
 
     async def delete(self, workspace: str, name_or_id: str) -> Deleted:
         async with self._database.transaction() as connection:
@@ -180,16 +180,12 @@ async def _made_by(
 async def fail(connection: Connection, job_no: int, *, code: str, message: str) -> None:
     """In the caller's transaction; nothing if the job has ended already."""
     if await connection.fetchval(SQL.end_job, job_no, "error", code, storable(message)):
-        job = await _job(connection, job_no)
+        job = await job_by_no(connection, job_no)
         await events.put(connection, "failed", events.event_of(job))
         await connection.execute(SQL.notify_work)
 
 
 async def job_by_no(connection: Connection, job_no: int) -> Job:
-    return await _job(connection, job_no)
-
-
-async def _job(connection: Connection, job_no: int) -> Job:
     record = await connection.fetchrow(SQL.job_by_no, job_no)
     if record is None:
         raise NotFound("the job was deleted", {"wanted": "a job"})
