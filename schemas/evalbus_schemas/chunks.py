@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from evalbus_schemas.base import Open
+from evalbus_schemas.base import JsonObject, Open
 from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.names import Name
 from evalbus_schemas.scores import Count
@@ -27,11 +27,28 @@ class Plan(Open):
     """What is to be done with each row: the model that answers, and the metrics in the job's order."""
 
     model: Plugin
-    metrics: Annotated[tuple[Plugin, ...], Field(min_length=1)]
+    metrics: tuple[Plugin, ...]
+
+
+class Asking(Open):
+    """How a live model may be asked for the rows of one chunk; times in seconds."""
+
+    concurrency: Annotated[int, Field(ge=1, description="Calls at once, out of the job's total.")]
+    max_retries: Count
+    request_timeout: Annotated[float, Field(gt=0)]
+    row_timeout: Annotated[float, Field(gt=0)]
+
+
+SAMPLE_SEPARATOR = b"\x1e"
+"""Between the parts of a line with a given sample; JSON has none of it, not even inside of its strings."""
 
 
 class ChunkRequested(Open):
-    """Score these rows; each further line of the message is one item, as it was read."""
+    """Score these rows; each further line of the message is one item, as it was read.
+
+    Where samples are given, a line is item, sample and, for a row that has none, why, as JSON `[code, message]`;
+    the parts are separated by SAMPLE_SEPARATOR.
+    """
 
     job_id: UUID
     job: Name
@@ -40,8 +57,21 @@ class ChunkRequested(Open):
     dataset: Name
     first_row: Count
     n_rows: Annotated[int, Field(ge=1)]
+    rows: Annotated[
+        tuple[Count, ...] | None,
+        Field(description="Where the rows do not follow one another: the index of each."),
+    ] = None
+    repeat: Count = 0
+    samples: Annotated[
+        Literal["asked", "given"], Field(description="Whether the model has still to answer.")
+    ] = "asked"
+    asking: Annotated[Asking | None, Field(description="For a live model.")] = None
     plan: Plan
     limits: RowLimits = RowLimits()
+
+    def row_index(self, offset: int) -> int:
+        """The place in the dataset of one of its rows."""
+        return self.first_row + offset if self.rows is None else self.rows[offset]
 
 
 class ScoreError(Open):
@@ -57,6 +87,51 @@ class ScoreError(Open):
     ]
 
 
+class Asked(Open):
+    """What it took to get one row's answer out of a live model.
+
+    Calls are those that were sent, retries those after the first. Tokens and cost are None where the model did not
+    say; an answer from the cache costs nothing and took no call.
+    """
+
+    calls: Count = 0
+    is_cached: bool = False
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cost: Annotated[float, Field(ge=0)] | None = None
+    seconds: Annotated[
+        Annotated[float, Field(ge=0)] | None, Field(description="Of the call that was answered.")
+    ] = None
+    requests: Annotated[
+        tuple[JsonObject, ...],
+        Field(description="One for each call: what was sent, what came back."),
+    ] = ()
+
+    @property
+    def retries(self) -> int:
+        return max(self.calls - 1, 0)
+
+
+AnswerKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Answer(Open):
+    """A live model's answer to one request; `key` is a digest of everything that it depends on."""
+
+    key: AnswerKey
+    job_id: Annotated[UUID, Field(description="The job that paid for it.")]
+    row: Annotated[str, Field(description="Which answer of that job: `dataset/model/row/repeat`.")]
+    is_shared: Annotated[bool, Field(description="False: for this job alone, forgotten with it.")]
+    sample: JsonObject
+    asked: Asked
+
+
+class AnswersGiven(Open):
+    """Answers as they come, before their chunk is whole: an evaluator that dies need not ask again."""
+
+    answers: Annotated[tuple[Answer, ...], Field(min_length=1)]
+
+
 class ChunkScored(Open):
     """Every row of a chunk, scored; each further line of the message is one row's sample.
 
@@ -70,8 +145,12 @@ class ChunkScored(Open):
     n_rows: Annotated[int, Field(ge=1)]
     scores: tuple[tuple[float | None, ...], ...]
     errors: tuple[ScoreError, ...] = ()
+    asked: Annotated[tuple[Asked, ...], Field(description="Of a live model, for each row.")] = ()
     seconds: Annotated[float, Field(ge=0)]
     evaluator: str
+
+
+WaitsFor = Literal["circuit_open", "retry_delay"]
 
 
 class ChunkProgress(Open):
@@ -80,4 +159,7 @@ class ChunkProgress(Open):
     job_id: UUID
     chunk: Count
     rows_done: Count
+    waits_for: Annotated[
+        WaitsFor | None, Field(description="What holds up its rows at the moment, if anything.")
+    ] = None
     evaluator: str

@@ -9,6 +9,7 @@ from pydantic import Field
 from evalbus_schemas.base import Labels, Moment, Open
 from evalbus_schemas.names import Name, Reference
 from evalbus_schemas.scores import Count
+from evalbus_schemas.usage import DatasetUsed, ModelUsage
 
 
 class JobStatus(StrEnum):
@@ -26,12 +27,34 @@ class JobStatus(StrEnum):
 
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.ERROR, JobStatus.CANCELLED})
 
+_ENDINGS = frozenset({JobStatus.CANCELLING, JobStatus.CANCELLED, JobStatus.ERROR})
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.CREATED: _ENDINGS
+    | {JobStatus.PENDING, JobStatus.ACTIVE, JobStatus.PAUSING, JobStatus.PAUSED},
+    JobStatus.PENDING: _ENDINGS
+    | {JobStatus.ACTIVE, JobStatus.PAUSING, JobStatus.PAUSED, JobStatus.COMPLETED},
+    JobStatus.ACTIVE: _ENDINGS | {JobStatus.COMPLETED, JobStatus.PAUSING, JobStatus.PAUSED},
+    JobStatus.PAUSING: _ENDINGS | {JobStatus.PAUSED},
+    JobStatus.PAUSED: _ENDINGS | {JobStatus.RESUMING, JobStatus.ACTIVE},
+    JobStatus.RESUMING: _ENDINGS | {JobStatus.PENDING, JobStatus.ACTIVE},
+    JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.ERROR}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.ERROR: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+"""What a job may become next. `pending`: its rows are being read, none was sent yet; `pausing`: what was sent is
+still coming in; `resuming`: nothing was sent again yet."""
+
 
 class JobError(Open):
     """Why a job ended in error."""
 
     code: str
     message: str
+
+
+Derivation = Literal["retry", "rescore"]
 
 
 class Job(Open):
@@ -53,6 +76,20 @@ class Job(Open):
     finished_at: Moment | None
     error: JobError | None
     correlation_id: str | None
+    derived_from: Annotated[
+        Name | None, Field(description="The job whose rows it took over, by `retry` or `rescore`.")
+    ] = None
+    derivation: Derivation | None = None
+    rows_per_second: Annotated[
+        float | None, Field(description="Since it became active; null while it is not.")
+    ] = None
+    eta_seconds: Annotated[
+        float | None, Field(description="At that rate; null while the rows to come are unknown.")
+    ] = None
+    datasets: tuple[DatasetUsed, ...] = ()
+    models: Annotated[
+        tuple[ModelUsage, ...], Field(description="Told of a single job, not in lists.")
+    ] = ()
 
     @property
     def is_terminal(self) -> bool:
@@ -86,3 +123,12 @@ class Why(Open):
         Count | None, Field(description="The number of the chunk that is out the longest.")
     ]
     oldest_chunk_seconds: float | None
+
+
+class LogLine(Open):
+    """Something that happened to a job; `step` says who tells it."""
+
+    at: Moment
+    step: Literal["job", "reading", "dispatching", "evaluating", "finalizing"]
+    level: Literal["info", "warning", "error"]
+    message: str

@@ -7,11 +7,36 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
-from evalbus_schemas.benchmark import ScoreDirection, StartBenchmark
+from evalbus_schemas.benchmark import (
+    IdempotencyKey,
+    Params,
+    PluginOrName,
+    ScoreDirection,
+    StartBenchmark,
+)
+from evalbus_schemas.catalogue import (
+    BenchmarkRowPage,
+    EntryNamed,
+    EntryPage,
+    EntrySaved,
+    GetEntry,
+    ListBenchmarkRows,
+    ListEntries,
+    SaveBenchmark,
+    SaveDataset,
+    SaveMetric,
+    SaveModel,
+    Upload,
+    Uploaded,
+    UploadNamed,
+)
+from evalbus_schemas.catalogue import Entry as CatalogueEntry
+from evalbus_schemas.chunks import Answer, AnswerKey
 from evalbus_schemas.events import BenchmarkEvent
-from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.names import DEFAULT_WORKSPACE, Name, Reference
 from evalbus_schemas.scores import Count, MetricResult
+from evalbus_schemas.usage import DatasetUsed, ModelUsage
 
 PAGE_SIZE_MAX = 1000
 WAIT_SECONDS_MAX = 30.0
@@ -52,6 +77,50 @@ class JobStarted(Open):
 
     job: Job
     created: bool
+
+
+class RetryJob(JobNamed):
+    """Ask and score the failed and missing rows of an ended job once more, in a job of their own."""
+
+    name: Annotated[Name | None, Field(description="The new job's name; made up when absent.")] = (
+        None
+    )
+    params: Annotated[
+        Params | None, Field(description="What is given replaces what the job ran with.")
+    ] = None
+    idempotency_key: IdempotencyKey = None
+
+
+class RescoreJob(JobNamed):
+    """Score the stored samples of an ended job with other metrics; no model is asked."""
+
+    metrics: Annotated[tuple[PluginOrName, ...], Field(min_length=1, max_length=64)]
+    name: Annotated[Name | None, Field(description="The new job's name; made up when absent.")] = (
+        None
+    )
+    idempotency_key: IdempotencyKey = None
+
+
+class ListLog(JobNamed):
+    limit: PageSize = 100
+    after: Cursor | None = None
+
+
+class LogPage(Open):
+    """Oldest first."""
+
+    lines: tuple[LogLine, ...]
+    next: Cursor | None
+
+
+class FindAnswers(Closed):
+    """What is known of these requests to live models: asked by evaluators before they ask the model."""
+
+    keys: Annotated[tuple[AnswerKey, ...], Field(min_length=1, max_length=256)]
+
+
+class AnswersFound(Open):
+    answers: tuple[Answer, ...]
 
 
 AggregateField = Literal[
@@ -128,6 +197,8 @@ class Result(Open):
     updated_at: Moment
     created_by: str | None
     results: tuple[MetricResult, ...]
+    usage: tuple[ModelUsage, ...] = ()
+    data: tuple[DatasetUsed, ...] = ()
 
 
 class Pagination(Open):
@@ -360,12 +431,41 @@ METHODS: dict[str, Method] = {
         Method(name="jobs.list", kind="query", params=ListJobs, answer=JobPage, summary="The jobs of a workspace, newest first."),
         Method(name="jobs.why", kind="query", params=JobNamed, answer=Why, summary="What a job waits for, and what to do."),
         Method(name="jobs.wait", kind="query", params=WaitForJob, answer=Job, summary="The job once it has ended, or as it is after the timeout."),
+        Method(name="jobs.pause", kind="command", params=JobNamed, answer=Job, summary="Send no more of a job's rows until it is resumed."),
+        Method(name="jobs.resume", kind="command", params=JobNamed, answer=Job, summary="Let a paused job go on."),
+        Method(name="jobs.retry", kind="command", params=RetryJob, answer=JobStarted, summary="Run the failed and missing rows of an ended job again, as a new job."),
+        Method(name="jobs.rescore", kind="command", params=RescoreJob, answer=JobStarted, summary="Score the stored samples of an ended job with other metrics, as a new job."),
+        Method(name="jobs.logs", kind="query", params=ListLog, answer=LogPage, summary="What happened to a job, oldest first."),
         Method(name="jobs.delete", kind="command", params=JobNamed, answer=Deleted, summary="Delete an ended job and its rows; its result stays."),
         Method(name="results.delete", kind="command", params=ResultNamed, answer=Deleted, summary="Delete a result; it is never made again."),
         Method(name="results.compare", kind="query", params=CompareResults, answer=Comparison, summary="Models and results side by side, row by row."),
         Method(name="results.get", kind="query", params=GetResult, answer=Result, summary="The result of a completed job."),
         Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, filtered, searched and sorted."),
         Method(name="results.rows", kind="query", params=ListRows, answer=RowPage, summary="The stored rows of a job, with their scores."),
+        Method(name="datasets.create", kind="command", params=SaveDataset, answer=EntrySaved, summary="Save a dataset under a new name."),
+        Method(name="datasets.update", kind="command", params=SaveDataset, answer=EntrySaved, summary="Save the next revision of a dataset."),
+        Method(name="datasets.delete", kind="command", params=EntryNamed, answer=Deleted, summary="Delete a dataset; what has it written out keeps it."),
+        Method(name="datasets.get", kind="query", params=GetEntry, answer=CatalogueEntry, summary="One saved dataset."),
+        Method(name="datasets.list", kind="query", params=ListEntries, answer=EntryPage, summary="The saved datasets of a workspace."),
+        Method(name="models.create", kind="command", params=SaveModel, answer=EntrySaved, summary="Save a model under a new name."),
+        Method(name="models.update", kind="command", params=SaveModel, answer=EntrySaved, summary="Save the next revision of a model."),
+        Method(name="models.delete", kind="command", params=EntryNamed, answer=Deleted, summary="Delete a model; what has it written out keeps it."),
+        Method(name="models.get", kind="query", params=GetEntry, answer=CatalogueEntry, summary="One saved model."),
+        Method(name="models.list", kind="query", params=ListEntries, answer=EntryPage, summary="The saved models of a workspace."),
+        Method(name="metrics.create", kind="command", params=SaveMetric, answer=EntrySaved, summary="Save a metric under a new name."),
+        Method(name="metrics.update", kind="command", params=SaveMetric, answer=EntrySaved, summary="Save the next revision of a metric."),
+        Method(name="metrics.delete", kind="command", params=EntryNamed, answer=Deleted, summary="Delete a metric; what has it written out keeps it."),
+        Method(name="metrics.get", kind="query", params=GetEntry, answer=CatalogueEntry, summary="One saved metric."),
+        Method(name="metrics.list", kind="query", params=ListEntries, answer=EntryPage, summary="The saved metrics of a workspace."),
+        Method(name="benchmarks.create", kind="command", params=SaveBenchmark, answer=EntrySaved, summary="Save a benchmark under a new name."),
+        Method(name="benchmarks.update", kind="command", params=SaveBenchmark, answer=EntrySaved, summary="Save the next revision of a benchmark."),
+        Method(name="benchmarks.delete", kind="command", params=EntryNamed, answer=Deleted, summary="Delete a benchmark; what has it written out keeps it."),
+        Method(name="benchmarks.get", kind="query", params=GetEntry, answer=CatalogueEntry, summary="One saved benchmark."),
+        Method(name="benchmarks.list", kind="query", params=ListEntries, answer=EntryPage, summary="The saved benchmarks of a workspace."),
+        Method(name="benchmarks.rows", kind="command", params=ListBenchmarkRows, answer=BenchmarkRowPage, summary="The rows of a saved benchmark's datasets."),
+        Method(name="datasets.upload", kind="command", params=Upload, answer=Uploaded, summary="Store a page of a file."),
+        Method(name="datasets.uploaded", kind="query", params=UploadNamed, answer=Uploaded, summary="How much of a file is stored."),
+        Method(name="answers.find", kind="query", params=FindAnswers, answer=AnswersFound, summary="Kept answers of live models, for evaluators."),
         Method(name="events.list", kind="query", params=ListEvents, answer=EventPage, summary="Lifecycle events after a sequence number."),
         Method(name="dlq.list", kind="query", params=ListDeadLetters, answer=DeadLetterPage, summary="Messages that were set aside, with their reasons."),
         Method(name="dlq.show", kind="query", params=DeadLetterNamed, answer=DeadLetterShown, summary="One of them with its body."),

@@ -64,7 +64,38 @@ class Settings(BaseSettings):
         2 * 1024**3, description="Memory of a scoring child; more fails the row."
     )
     template_characters_max: Bytes = Field(1024**2, description="What a template may render to.")
-    window_chunks: Number = Field(64, description="Chunks in flight over all jobs.")
+    window_chunks: Number = Field(
+        64, description="Chunks in flight over all jobs, of recorded and of live models each."
+    )
+    endpoint_parallelism: Number = Field(
+        64, description="Calls to one model endpoint at once, over all jobs."
+    )
+    live_chunk_rows: Annotated[int, Field(ge=1, le=256)] = Field(
+        16, description="Rows in a chunk for a live model: what a crash may cost."
+    )
+    live_chunks: Number = Field(
+        64, description="Chunks of live models that an evaluator has in hand at once."
+    )
+    circuit_seconds: Seconds = Field(
+        120.0, description="How long rows wait for a model endpoint that answered before."
+    )
+    answer_bytes_max: Bytes = Field(
+        4 * 1024 * 1024, description="A larger answer of a live model fails its row."
+    )
+    answer_days: Number = Field(30, description="How long answers of live models are kept.")
+    allow_private_endpoints: bool = Field(
+        False, description="1: models and datasets may lie at private and loopback addresses."
+    )
+    bound_secrets: str = Field(
+        "",
+        description="Where secrets may be sent: `OPENAI_API_KEY=api.openai.com,eu.api.openai.com; …`.",
+    )
+    connectors_file: Path | None = Field(
+        None, description="A YAML file with the named connectors of private sources."
+    )
+    source_bytes_max: Bytes = Field(
+        64 * 1024**3, description="What a compressed source may unpack to."
+    )
     attempts_max: Number = Field(8, description="Deliveries of a message before it is set aside.")
     overdue_seconds: Seconds = Field(
         300.0, description="Without a sign of life a chunk is sent again after this."

@@ -51,6 +51,7 @@ SCORED_QUEUE: Final = Queue(name="evalbus.scored", exchange=SCORED, key="scored"
 PROGRESS_QUEUE: Final = Queue(
     name="evalbus.progress", exchange=SCORED, key="progress", is_quorum=False
 )
+ANSWERS_QUEUE: Final = Queue(name="evalbus.answers", exchange=SCORED, key="answers")
 RPC_COMMANDS: Final = Queue(name="evalbus.rpc.commands", exchange=RPC, key="commands")
 RPC_QUERIES: Final = Queue(name="evalbus.rpc.queries", exchange=RPC, key="queries", is_quorum=False)
 DEAD_QUEUE: Final = Queue(name="evalbus.dead", exchange=DEAD, key="")
@@ -61,6 +62,7 @@ QUEUES: Final = (
     WORK_LIVE,
     SCORED_QUEUE,
     PROGRESS_QUEUE,
+    ANSWERS_QUEUE,
     RPC_COMMANDS,
     RPC_QUERIES,
     DEAD_QUEUE,

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from evalbus.models.base import OUTPUT_TEXT, SAMPLE_FIELDS, LiveModel, Model, RecordedModel
+from evalbus.models.base import (
+    OUTPUT_TEXT,
+    SAMPLE_FIELDS,
+    Call,
+    CallFailed,
+    LiveModel,
+    Model,
+    Price,
+    Reach,
+    RecordedModel,
+    Reply,
+)
 from evalbus.models.recorded import Recorded
 from evalbus.registry import Table, build
 from evalbus_schemas.benchmark import Plugin
@@ -27,9 +38,14 @@ __all__ = [
     "MODELS",
     "OUTPUT_TEXT",
     "SAMPLE_FIELDS",
+    "Call",
+    "CallFailed",
     "LiveModel",
     "Model",
+    "Price",
+    "Reach",
     "Recorded",
     "RecordedModel",
+    "Reply",
     "build_model",
 ]

@@ -1,13 +1,16 @@
 """What a model is to evalbus: something that answers an item with a sample.
 
 A recorded model answers from the item alone, so that it can be asked wherever the rows are scored. A live one is
-reached over a network; it answers in the process that may wait, and the rows are scored when the answers are in.
+reached over a network: its requests are rendered where rows are scored, it answers in the process that may wait, and
+the rows are scored when the answers are in.
 """
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
+from evalbus.errors import EvalbusError
 from evalbus.registry import PlugIn
 from evalbus_schemas.base import JsonObject
 
@@ -34,11 +37,137 @@ class RecordedModel(Model):
         """One sample for each item, each from its item alone; raises RowsFailed for those without one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What a million tokens cost, in whatever unit the benchmark counts in."""
+
+    input_per_million: float
+    output_per_million: float
+
+    def of(self, input_tokens: int | None, output_tokens: int | None) -> float | None:
+        """The cost of one call; None when the model did not say how many tokens it took."""
+        if input_tokens is None and output_tokens is None:
+            return None
+        return (
+            (input_tokens or 0) * self.input_per_million
+            + (output_tokens or 0) * self.output_per_million
+        ) / 1_000_000
+
+
+CacheMode = Literal["off", "read", "write", "on"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One attempt at one row's answer."""
+
+    id: str
+    """The same at every attempt, so that whoever answers may recognise a repeat."""
+    job: str
+    row: int
+    timeout_seconds: float
+    """For this attempt."""
+    expires_seconds: float
+    """For the row: an answer that comes later is of no use to anybody."""
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a live model answered."""
+
+    sample: JsonObject
+    """With OUTPUT_TEXT, and whatever else templates may want of it."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    log: JsonObject
+    """For the request log of the row: what was sent and what came back, without secrets."""
+
+
+class CallFailed(EvalbusError):
+    """One attempt gave no answer; `code` is one word for counting, the message holds no secret."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        is_retryable: bool,
+        is_outage: bool = False,
+        retry_after_seconds: float | None = None,
+        log: JsonObject | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.is_retryable = is_retryable
+        self.is_outage = is_outage
+        """True: it says something about the endpoint, not about this request (no connection, a time-out, 5xx)."""
+        self.retry_after_seconds = retry_after_seconds
+        self.log: JsonObject = log or {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """A whole answer; the body has no secret in it that was sent along."""
+
+    status: int
+    headers: dict[str, str]
+    """With names in small letters."""
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueAnswer:
+    """A reply that came over a queue."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+class Reach(Protocol):
+    """The outside world as a live model may touch it; what cannot be had is CallFailed."""
+
+    async def post(
+        self, url: str, body: JsonObject, *, secret: str | None, timeout_seconds: float
+    ) -> HttpAnswer:
+        """POST as JSON, with the named secret as bearer token. Private addresses, redirects, answers that are too
+        large and secrets that are missing or bound to other hosts are CallFailed, not to be tried again."""
+        ...
+
+    async def ask_queue(
+        self,
+        queue: str,
+        body: JsonObject,
+        *,
+        message_id: str,
+        headers: dict[str, str],
+        traceparent: str | None,
+        expires_seconds: float,
+        timeout_seconds: float,
+    ) -> QueueAnswer:
+        """Request and reply over the broker."""
+        ...
+
+
 class LiveModel(Model):
     """A model that is asked over a network."""
 
     is_live = True
 
+    endpoint: str
+    """What it is reached at, for limits and outages: models with the same endpoint share them."""
+    price: Price | None
+    cache: CacheMode
+
     @abstractmethod
-    async def ask(self, item: JsonObject) -> JsonObject:
-        """The sample for one item; raises TransientError where asking again may help."""
+    def requests(self, items: Sequence[JsonObject]) -> list[JsonObject]:
+        """What to ask for each item, rendered; raises RowsFailed for those that cannot be asked for."""
+
+    @abstractmethod
+    def identity(self) -> JsonObject:
+        """Whatever an answer depends on beside the request: endpoint, the model's own name, inference."""
+
+    @abstractmethod
+    async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
+        """One attempt, within the call's time-out; raises CallFailed."""

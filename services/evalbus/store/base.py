@@ -9,17 +9,29 @@ The promises, kept by every adapter and tested in tests/conformance:
 - Unavailable means the outcome may be unknown; every method bears being called again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, Protocol
 from uuid import UUID
 
+from evalbus_schemas.base import JsonObject, Labels
 from evalbus_schemas.benchmark import Benchmark, ScoreDirection
-from evalbus_schemas.chunks import ChunkProgress, ChunkScored, Plan, RowLimits
+from evalbus_schemas.catalogue import (
+    Entry,
+    EntryKind,
+    EntryNamed,
+    EntryPage,
+    EntrySaved,
+    GetEntry,
+    ListEntries,
+    Upload,
+    Uploaded,
+)
+from evalbus_schemas.chunks import Answer, Asking, ChunkProgress, ChunkScored, Plan, RowLimits
 from evalbus_schemas.events import BenchmarkEvent, LifecycleVerb
-from evalbus_schemas.jobs import Job, Why
+from evalbus_schemas.jobs import Derivation, Job, Why
 from evalbus_schemas.queries import (
     CompareResults,
     Comparison,
@@ -32,8 +44,10 @@ from evalbus_schemas.queries import (
     ListDeadLetters,
     ListEvents,
     ListJobs,
+    ListLog,
     ListResults,
     ListRows,
+    LogPage,
     Result,
     ResultPage,
     RowPage,
@@ -48,6 +62,17 @@ class JobLimits(RowLimits):
 
     chunk_rows: int
     chunk_bytes: int
+    live_chunk_rows: int = 16
+    endpoint_parallelism: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What dispatching must know of a model of a job."""
+
+    is_live: bool
+    endpoint: str | None = None
+    """What limits of calls at once go by; None for a recorded model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +91,28 @@ class NewJob:
     created_by: str | None
     fingerprints: tuple[str, ...]
     """One for each dataset, in the order of the benchmark."""
+    models: tuple[ModelFacts, ...]
+    """One for each model, in the order of the benchmark."""
+    derivation: "Derived | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """The ended job whose stored rows a new one takes over."""
+
+    source: UUID
+    how: Derivation
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceJob:
+    """An ended job, as something to derive another from."""
+
+    job: Job
+    benchmark: Benchmark
+    fingerprints: tuple[str, ...]
+    rows_missing: bool
+    """True: rows are failed, were never scored, or were never read."""
 
 
 class JobStore(Protocol):
@@ -96,6 +143,22 @@ class JobStore(Protocol):
 
     async def delete(self, workspace: str, name_or_id: str) -> Deleted:
         """An ended job and its rows; its result stays. Raises NotFound, or Conflict if it has not ended."""
+        ...
+
+    async def pause(self, workspace: str, name_or_id: str) -> Job:
+        """Send no more of its chunks; what is in flight is still kept. Raises NotFound, or Conflict if it has ended."""
+        ...
+
+    async def resume(self, workspace: str, name_or_id: str) -> Job:
+        """Raises NotFound, or Conflict if it is not paused; one that runs is returned as it is."""
+        ...
+
+    async def logs(self, query: ListLog) -> LogPage:
+        """Raises NotFound, or Invalid for a cursor that is none."""
+        ...
+
+    async def source(self, workspace: str, name_or_id: str) -> SourceJob:
+        """What a derived job needs of it. Raises NotFound, or Conflict if it has not ended."""
         ...
 
     async def why(self, workspace: str, name_or_id: str) -> Why:
@@ -130,6 +193,8 @@ class Lease:
     benchmark: Benchmark
     limits: JobLimits
     datasets: tuple[DatasetProgress, ...]
+    derivation: Derivation | None
+    """How it takes over the rows of another job, before it reads any itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +225,14 @@ class ChunkToSend:
     dataset: str
     first_row: int
     n_rows: int
+    rows: tuple[int, ...] | None
+    """Where its rows do not follow one another: the index of each."""
+    repeat: int
+    is_live: bool
+    samples_are_given: bool
+    asking: Asking | None
     lines: bytes
-    """The items, one a line, as they were read."""
+    """The items, one a line, as they were read; with their samples where those are given."""
 
 
 class DispatchStore(Protocol):
@@ -181,6 +252,13 @@ class DispatchStore(Protocol):
         self, lease: Lease, stretches: Sequence[Stretch], *, position: str, lease_seconds: float
     ) -> Lease:
         """Store rows of one dataset, their chunks and how far it was read; the lease as it is then.
+
+        Raises LeaseLost.
+        """
+        ...
+
+    async def derive(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> Lease | None:
+        """Take over the next rows of the source job's dataset; None when all that it had are taken over.
 
         Raises LeaseLost.
         """
@@ -225,6 +303,15 @@ class Kept:
     rows_done: int = 0
     rows_total: int | None = None
     max_row_error_ratio: float | None = None
+    verdict: "Verdict | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Why the job should not go on after this chunk, by the rules of its benchmark."""
+
+    code: str
+    message: str
 
 
 class ScoreStore(Protocol):
@@ -354,6 +441,78 @@ class DeadLetterStore(Protocol):
         ...
 
 
+# --- catalogue and uploads ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRevision:
+    """A validated thing to save; its definition has everything written out."""
+
+    kind: EntryKind
+    workspace: str
+    name: str
+    version: str
+    description: str
+    supplier: str
+    labels: Labels
+    additional_info: JsonObject
+    definition: JsonObject
+    created_by: str | None
+
+
+class CatalogueStore(Protocol):
+    async def create(self, new: NewRevision) -> EntrySaved:
+        """Its first revision; the same content again changes nothing. Raises Conflict if the name has another."""
+        ...
+
+    async def update(self, new: NewRevision) -> EntrySaved:
+        """Its next revision, unless nothing differs. Raises NotFound."""
+        ...
+
+    async def get(self, kind: EntryKind, query: GetEntry) -> Entry:
+        """Raises NotFound."""
+        ...
+
+    async def list(self, kind: EntryKind, query: ListEntries) -> EntryPage:
+        """Raises Invalid for a cursor that is none."""
+        ...
+
+    async def delete(self, kind: EntryKind, named: EntryNamed) -> Deleted:
+        """All its revisions; raises NotFound, also the second time."""
+        ...
+
+
+class UploadStore(Protocol):
+    async def add(self, page: Upload) -> Uploaded:
+        """Store a page behind those that are there; one that is there changes nothing.
+
+        Raises Conflict for another size or for a page that leaves a gap, Invalid for a page that is no base64 or too
+        long, and for a last page with which the content has another hash: then nothing of it is kept.
+        """
+        ...
+
+    async def uploaded(self, sha256: str) -> Uploaded:
+        """Nothing received for a content that nobody sent."""
+        ...
+
+    def pages(self, sha256: str) -> AsyncIterator[bytes]:
+        """A complete content, in order; raises NotFound."""
+        ...
+
+
+# --- answers of live models ---------------------------------------------------------------------
+
+
+class AnswerStore(Protocol):
+    async def keep(self, answers: Sequence[Answer]) -> None:
+        """Each once; the first to come stays."""
+        ...
+
+    async def find(self, keys: Sequence[str]) -> Sequence[Answer]:
+        """Those that are there, in any order."""
+        ...
+
+
 # --- upkeep -------------------------------------------------------------------------------------
 
 
@@ -383,8 +542,12 @@ class UpkeepStore(Protocol):
         """Free the space of deleted jobs, so many rows at a time; False when there is nothing left to free."""
         ...
 
-    async def forget(self, *, event_days: int) -> None:
+    async def forget(self, *, event_days: int, answer_days: int) -> None:
         """Drop what retention no longer keeps, and prepare the partitions of the coming month."""
+        ...
+
+    async def end_overdue(self) -> None:
+        """Jobs beyond their deadline end in error."""
         ...
 
 
