@@ -61,6 +61,7 @@ class WaitForJob(JobNamed):
 class ListJobs(Closed):
     workspace: Name = DEFAULT_WORKSPACE
     status: JobStatus | None = None
+    benchmark: Annotated[Reference | None, Field(description="Only the runs of this one.")] = None
     limit: PageSize = 100
     after: Cursor | None = None
 

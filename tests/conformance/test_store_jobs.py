@@ -194,6 +194,17 @@ async def test_jobs_are_listed_by_status(stores: Stores) -> None:
     assert [job.name for job in page.jobs] == ["stopped"]
 
 
+async def test_jobs_are_listed_by_benchmark(stores: Stores) -> None:
+    for name, benchmark in (("a", "capitals"), ("b", "rivers"), ("c", "capitals")):
+        await stores.jobs.create(a_new_job(name=name, benchmark=a_benchmark(name=benchmark)))
+
+    page = await stores.jobs.list(ListJobs(benchmark="default/capitals"))
+    elsewhere = await stores.jobs.list(ListJobs(benchmark="team/capitals"))
+
+    assert [job.name for job in page.jobs] == ["c", "a"]
+    assert elsewhere.jobs == ()
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "²", "9" * 30])
 async def test_a_cursor_that_is_none_is_invalid(stores: Stores, cursor: str) -> None:
     with pytest.raises(Invalid, match="no cursor"):

@@ -47,7 +47,8 @@ class AsyncClient:
         self.workspace = workspace
         self._session = Session(opener)
         self._calls = Calls(self._session, timeout_seconds=timeout_seconds or given.rpc_seconds)
-        self.jobs = Jobs(self._calls, workspace, away_seconds=given.connect_seconds)
+        self._away_seconds = given.connect_seconds
+        self.jobs = Jobs(self._calls, workspace, away_seconds=self._away_seconds)
         self.results = Results(self._calls, workspace)
         self.evaluation = Evaluation(self.results_in)
         self.events = Events(self._calls, workspace, self._session)
@@ -88,6 +89,12 @@ class AsyncClient:
             settings=given,
             opener=opening.reading(given),
         )
+
+    def jobs_in(self, workspace: str | None) -> Jobs:
+        """What `jobs` is, for another workspace; None: for this client's own."""
+        if workspace is None:
+            return self.jobs
+        return Jobs(self._calls, workspace, away_seconds=self._away_seconds)
 
     def results_in(self, workspace: str | None) -> Results:
         """What `results` is, for another workspace; None: for this client's own."""

@@ -69,14 +69,22 @@ class Jobs:
         return await self._calls.call("jobs.get", self._named(job), Job)
 
     async def list(
-        self, *, status: JobStatus | str | None = None, limit: int | None = None
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        benchmark: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[Job]:
-        """The jobs of the workspace, newest first; as many as there are, or `limit`."""
+        """The jobs of the workspace, newest first; as many as there are, or `limit`.
+
+        `benchmark` is the `workspace/name` of the one whose runs are wanted.
+        """
 
         async def ask(after: str | None, count: int) -> JobPage:
             wanted: dict[str, object] = {
                 "workspace": self._workspace,
                 "status": status,
+                "benchmark": benchmark,
                 "after": after,
                 "limit": count,
             }

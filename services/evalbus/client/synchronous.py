@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 
 from evalbus.client import opening
 from evalbus.client.asynchronous import AsyncClient
-from evalbus.client.jobs import WATCH_SECONDS, BenchmarkSource
+from evalbus.client.jobs import WATCH_SECONDS, BenchmarkSource, Jobs
 from evalbus.client.session import BusOpener
 from evalbus.client.synchronous_results import SyncEvaluation, SyncResults
 from evalbus.client.thread import Thread
@@ -55,7 +55,7 @@ class Client:
         self._stack.callback(self._thread.close)
         self._client = client
         self.workspace = workspace
-        self.jobs = SyncJobs(client, self._thread)
+        self.jobs = SyncJobs(client.jobs, self._thread)
         self.results = SyncResults(client.results, self._thread)
         self.evaluation = SyncEvaluation(self.results_in)
         self.events = SyncEvents(client, self._thread)
@@ -95,6 +95,12 @@ class Client:
             opener=opening.reading(settings),
         )
 
+    def jobs_in(self, workspace: str | None) -> "SyncJobs":
+        """What `jobs` is, for another workspace; None: for this client's own."""
+        if workspace is None:
+            return self.jobs
+        return SyncJobs(self._client.jobs_in(workspace), self._thread)
+
     def results_in(self, workspace: str | None) -> SyncResults:
         """What `results` is, for another workspace; None: for this client's own."""
         if workspace is None:
@@ -129,8 +135,8 @@ class Client:
 class SyncJobs:
     """`client.jobs`."""
 
-    def __init__(self, client: AsyncClient, thread: Thread) -> None:
-        self._jobs = client.jobs
+    def __init__(self, jobs: Jobs, thread: Thread) -> None:
+        self._jobs = jobs
         self._thread = thread
 
     def start(
@@ -157,10 +163,19 @@ class SyncJobs:
         return self._thread.call(self._jobs.get, job)
 
     def list(
-        self, *, status: JobStatus | str | None = None, limit: int | None = None
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        benchmark: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[Job]:
-        """The jobs of the workspace, newest first; as many as there are, or `limit`."""
-        return self._thread.iterate(self._jobs.list, status=status, limit=limit)
+        """The jobs of the workspace, newest first; as many as there are, or `limit`.
+
+        `benchmark` is the `workspace/name` of the one whose runs are wanted.
+        """
+        return self._thread.iterate(
+            self._jobs.list, status=status, benchmark=benchmark, limit=limit
+        )
 
     def why(self, job: str) -> Why:
         """What the job waits for, and what to do about it."""
