@@ -1,11 +1,19 @@
 """Values with defaults: a test names only what it is about."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID, uuid4
 
 import orjson
 
-from evalbus.store.base import ChunkToSend, JobLimits, LetterToKeep, NewJob, Stretch
+from evalbus.store.base import (
+    ChunkToSend,
+    Derived,
+    JobLimits,
+    LetterToKeep,
+    ModelFacts,
+    NewJob,
+    Stretch,
+)
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset, Params, Plugin
 from evalbus_schemas.chunks import ChunkProgress, ChunkScored, ScoreError
@@ -21,6 +29,7 @@ def a_benchmark(
     models: Sequence[str] = ("baseline",),
     metrics: Sequence[str] = ("exact-match",),
     max_row_error_ratio: float | None = None,
+    params: Params | None = None,
 ) -> Benchmark:
     return Benchmark(
         name=name,
@@ -30,7 +39,7 @@ def a_benchmark(
             Plugin.model_validate({"name": metric, "type": "exact-match", "reference": "Paris"})
             for metric in metrics
         ),
-        params=Params(max_row_error_ratio=max_row_error_ratio),
+        params=params or Params(max_row_error_ratio=max_row_error_ratio),
     )
 
 
@@ -48,8 +57,11 @@ def a_new_job(
     idempotency_key: str | None = None,
     content: bytes = b"the same command",
     correlation_id: str | None = None,
+    live: Collection[str] = (),
+    endpoint: str = "http://127.0.0.1:1",
+    derivation: Derived | None = None,
 ) -> NewJob:
-    """Without a key it is a command of its own."""
+    """Without a key it is a command of its own; the models named in `live` are asked at the endpoint."""
     benchmark = benchmark or a_benchmark()
     return NewJob(
         workspace=workspace,
@@ -62,6 +74,13 @@ def a_new_job(
         correlation_id=correlation_id,
         created_by="somebody",
         fingerprints=tuple(f"of {dataset.name}" for dataset in benchmark.datasets),
+        models=tuple(
+            ModelFacts(is_live=True, endpoint=endpoint)
+            if model.name in live
+            else ModelFacts(is_live=False)
+            for model in benchmark.models
+        ),
+        derivation=derivation,
     )
 
 

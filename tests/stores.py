@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evalbus.metrics import directions_of
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import (
+    AnswerStore,
     ChunkToSend,
     ComparisonStore,
     DeadLetterStore,
@@ -25,6 +26,7 @@ from evalbus.store.base import (
 )
 from evalbus.store.postgres import (
     Database,
+    PostgresAnswers,
     PostgresComparisons,
     PostgresDeadLetters,
     PostgresDispatch,
@@ -59,6 +61,7 @@ class Stores:
     rows: RowStore
     events: EventStore
     dead_letters: DeadLetterStore
+    answers: AnswerStore
     upkeep: UpkeepStore
 
     async def claim(self, *, lease_seconds: float = LEASE_SECONDS) -> Lease:
@@ -140,5 +143,6 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             rows=PostgresRows(database, scores_of),
             events=PostgresEvents(database),
             dead_letters=PostgresDeadLetters(database),
+            answers=PostgresAnswers(database),
             upkeep=PostgresUpkeep(database),
         )

@@ -52,6 +52,7 @@ class Stores:
     rows: postgres.PostgresRows
     events: postgres.PostgresEvents
     dead_letters: postgres.PostgresDeadLetters
+    answers: postgres.PostgresAnswers
     upkeep: postgres.PostgresUpkeep
 
     @property
@@ -63,6 +64,7 @@ class Stores:
             rows=self.rows,
             events=self.events,
             dead_letters=self.dead_letters,
+            answers=self.answers,
             changes=self.changes,
         )
 
@@ -90,6 +92,7 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             rows=postgres.PostgresRows(database, scores_of),
             events=postgres.PostgresEvents(database),
             dead_letters=postgres.PostgresDeadLetters(database),
+            answers=postgres.PostgresAnswers(database),
             upkeep=postgres.PostgresUpkeep(database),
         )
 
@@ -143,6 +146,7 @@ async def serving(
                     finals=stores.finals,
                     events=stores.events,
                     dead_letters=stores.dead_letters,
+                    answers=stores.answers,
                     upkeep=stores.upkeep,
                     changes=stores.changes,
                     queries=stores.queries,

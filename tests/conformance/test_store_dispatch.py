@@ -22,7 +22,7 @@ async def test_nothing_is_claimed_when_no_job_waits(stores: Stores) -> None:
     assert await stores.dispatch.claim(lease_seconds=30) is None
 
 
-async def test_the_oldest_job_is_claimed_first_and_becomes_active(stores: Stores) -> None:
+async def test_the_oldest_job_is_claimed_first_and_is_pending_until_it_is_sent(stores: Stores) -> None:
     oldest, _ = await stores.jobs.create(a_new_job(name="oldest"))
     newest, _ = await stores.jobs.create(a_new_job(name="newest"))
 
@@ -30,7 +30,7 @@ async def test_the_oldest_job_is_claimed_first_and_becomes_active(stores: Stores
 
     job = await stores.jobs.job("default", "oldest")
     assert [lease.job_id for lease in leases] == [oldest.job_id, newest.job_id]
-    assert job.status is JobStatus.ACTIVE
+    assert job.status is JobStatus.PENDING
     assert job.started_at is not None
     assert await stores.dispatch.claim(lease_seconds=30) is None
 

@@ -173,7 +173,7 @@ async def test_published_events_are_forgotten_after_their_days(stores: Stores) -
         events[0].id,
     )
 
-    await stores.upkeep.forget(event_days=30)
+    await stores.upkeep.forget(event_days=30, answer_days=30)
 
     kept = await stores.events.list(ListEvents())
     assert [event.id for event in kept.events] == [events[1].id]
@@ -186,7 +186,7 @@ async def test_open_chunks_of_ended_jobs_are_closed(stores: Stores) -> None:
     await stores.take(window=4, most=4)
     await stores.jobs.cancel("default", "ended")
 
-    await stores.upkeep.forget(event_days=30)
+    await stores.upkeep.forget(event_days=30, answer_days=30)
 
     assert await stores.value("SELECT count(*) FROM chunk WHERE status <> 'done'") == 10
 
@@ -225,6 +225,6 @@ async def test_this_month_and_the_next_are_always_prepared(stores: Stores) -> No
     """
 
     migrated = await stores.value(prepared)
-    await stores.upkeep.forget(event_days=30)
+    await stores.upkeep.forget(event_days=30, answer_days=30)
 
     assert (migrated, await stores.value(prepared)) == (4, 4)

@@ -12,10 +12,10 @@ from evalbus.datasets import TemplateUse, check_first_rows, open_dataset, templa
 from evalbus.datasets.base import DatasetReader
 from evalbus.errors import Invalid, NotFound, SourceBroken
 from evalbus.metrics import build_metric
-from evalbus.models import SAMPLE_FIELDS, build_model
+from evalbus.models import SAMPLE_FIELDS, LiveModel, build_model
 from evalbus.settings import Settings
-from evalbus.store.base import JobLimits, JobStore, NewJob
-from evalbus_schemas.benchmark import Benchmark, StartBenchmark
+from evalbus.store.base import JobLimits, JobStore, ModelFacts, NewJob
+from evalbus_schemas.benchmark import Benchmark, Plugin, StartBenchmark
 from evalbus_schemas.queries import JobStarted
 
 FIRST_ROWS = 100
@@ -41,13 +41,14 @@ class Acceptance:
         """Raises Invalid, NotAllowed, NotFound or Conflict; nothing is kept of a command that is refused."""
         content = content_hash(command)
         key = command.idempotency_key or key
-        if made := await self.jobs.made_by(command.workspace, key, content):
+        workspace = command.job_workspace
+        if made := await self.jobs.made_by(workspace, key, content):
             return JobStarted(job=made, created=False)
         benchmark = resolved(command)
         fingerprints = await asyncio.to_thread(self._look_at, benchmark)
         job, created = await self.jobs.create(
             NewJob(
-                workspace=command.workspace,
+                workspace=workspace,
                 name=command.job,
                 benchmark=benchmark,
                 limits=self.limits,
@@ -57,9 +58,16 @@ class Acceptance:
                 correlation_id=correlation_id,
                 created_by=created_by,
                 fingerprints=fingerprints,
+                models=tuple(self._facts(model) for model in benchmark.models),
             )
         )
         return JobStarted(job=job, created=created)
+
+    def _facts(self, plugin: Plugin) -> ModelFacts:
+        model = build_model(plugin, self.limits)
+        if isinstance(model, LiveModel):
+            return ModelFacts(is_live=True, endpoint=model.endpoint)
+        return ModelFacts(is_live=False)
 
     def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
@@ -99,6 +107,8 @@ def job_limits(settings: Settings) -> JobLimits:
         child_memory_bytes=settings.child_memory_bytes_max,
         chunk_rows=settings.chunk_rows_max,
         chunk_bytes=settings.chunk_bytes_max,
+        live_chunk_rows=settings.live_chunk_rows,
+        endpoint_parallelism=settings.endpoint_parallelism,
     )
 
 
@@ -114,9 +124,10 @@ def resolved(command: StartBenchmark) -> Benchmark:
             f"no benchmark is saved as {command.benchmark!r}",
             {"wanted": "a benchmark", "found": command.benchmark},
         )
+    benchmark = command.benchmark.written_out()
     if command.params is None:
-        return command.benchmark
-    return command.benchmark.model_copy(update={"params": command.params})
+        return benchmark
+    return benchmark.model_copy(update={"params": command.params})
 
 
 def first_items(reader: DatasetReader) -> list[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Outgoing
-from evalbus.bus.topology import WORK, WORK_RECORDED
+from evalbus.bus.topology import WORK, WORK_LIVE, WORK_RECORDED
 from evalbus.errors import TransientError, Unroutable
 from evalbus.logs import get_logger
 from evalbus.producer.commands import SOURCE
@@ -83,6 +83,10 @@ def requested(chunk: ChunkToSend) -> Outgoing:
         dataset=chunk.dataset,
         first_row=chunk.first_row,
         n_rows=chunk.n_rows,
+        rows=chunk.rows,
+        repeat=chunk.repeat,
+        samples="given" if chunk.samples_are_given else "asked",
+        asking=chunk.asking,
         plan=chunk.plan,
         limits=RowLimits(**{name: getattr(chunk.limits, name) for name in RowLimits.model_fields}),
     )
@@ -95,4 +99,5 @@ def requested(chunk: ChunkToSend) -> Outgoing:
         lines=chunk.lines,
         correlation_id=str(chunk.job_id),
     )
-    return Outgoing(message=message, exchange=WORK.name, key=WORK_RECORDED.key)
+    queue = WORK_LIVE if chunk.is_live else WORK_RECORDED
+    return Outgoing(message=message, exchange=WORK.name, key=queue.key)

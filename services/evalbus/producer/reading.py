@@ -80,11 +80,25 @@ class Reading:
     async def _datasets(self, lease: Lease) -> None:
         for dataset_no, progress in enumerate(lease.datasets):
             if not progress.is_read:
+                lease, is_whole = await self._taken_over(lease, dataset_no)
+                if is_whole:
+                    continue
                 lease = await self._dataset(lease, dataset_no)
                 async with self._held(lease):
                     await self.store.finish_dataset(lease, dataset_no)
         await self.store.finish(lease)
         log.info("job.read", job_id=str(lease.job_id), chunks=lease.next_chunk)
+
+    async def _taken_over(self, lease: Lease, dataset_no: int) -> tuple[Lease, bool]:
+        """What the job that this one is derived from had of the dataset; True if that is all of it."""
+        if lease.derivation is None:
+            return lease, False
+        while True:
+            taken = await self.store.take_over(lease, dataset_no, lease_seconds=self.lease_seconds)
+            lease = taken.lease
+            if taken.is_last:
+                return lease, taken.is_whole
+            await self._room(lease)
 
     async def _dataset(self, lease: Lease, dataset_no: int) -> Lease:
         reader = await asyncio.to_thread(self._open, lease, dataset_no)

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
 from evalbus.store.base import (
+    AnswerStore,
     Changes,
     ComparisonStore,
     DeadLetterStore,
@@ -19,9 +20,11 @@ from evalbus.store.base import (
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
+    AnswersFound,
     CompareResults,
     DeadLetterNamed,
     Discovered,
+    FindAnswers,
     GetResult,
     JobNamed,
     ListDeadLetters,
@@ -45,6 +48,7 @@ class Queries:
     rows: RowStore
     events: EventStore
     dead_letters: DeadLetterStore
+    answers: AnswerStore
     changes: Changes
     _waiters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITERS_MAX))
 
@@ -61,6 +65,7 @@ class Queries:
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
             "dlq.show": self.dlq_show,
+            "answers.find": self.answers_find,
             "rpc.discover": self.rpc_discover,
         }
 
@@ -111,6 +116,9 @@ class Queries:
 
     async def dlq_show(self, named: DeadLetterNamed, _: Message) -> BaseModel:
         return await self.dead_letters.show(named.id)
+
+    async def answers_find(self, query: FindAnswers, _: Message) -> BaseModel:
+        return AnswersFound(answers=tuple(await self.answers.find(query.keys)))
 
     async def rpc_discover(self, _nothing: Nothing, _: Message) -> BaseModel:
         return Discovered(document=openrpc_document())

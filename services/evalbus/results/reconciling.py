@@ -21,6 +21,7 @@ class Reconciling:
     overdue_seconds: float
     every_seconds: float
     event_days: int
+    answer_days: int
 
     async def run(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -30,9 +31,12 @@ class Reconciling:
                 overdue = await self.upkeep.overdue_to_pending(overdue_seconds=self.overdue_seconds)
                 if overdue:
                     log.warning("chunks.overdue", chunks=overdue)
+                await self.upkeep.settle()
                 await self._reclaim()
                 if clock() >= forget_at:
-                    await self.upkeep.forget(event_days=self.event_days)
+                    await self.upkeep.forget(
+                        event_days=self.event_days, answer_days=self.answer_days
+                    )
                     forget_at = clock() + FORGET_EVERY_SECONDS
             except TransientError as error:
                 log.warning("reconciling.waits", error=str(error))

@@ -7,14 +7,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from evalbus.bus.base import Bus
 from evalbus.bus.draining import drain_all
 from evalbus.bus.rpc import RpcHandler
-from evalbus.bus.topology import DEAD_QUEUE, PROGRESS_QUEUE, RPC_QUERIES, SCORED_QUEUE
+from evalbus.bus.topology import (
+    ANSWERS_QUEUE,
+    DEAD_QUEUE,
+    PROGRESS_QUEUE,
+    RPC_QUERIES,
+    SCORED_QUEUE,
+)
 from evalbus.results.finalizing import Finalizing
-from evalbus.results.keeping import KeepChunk, KeepDeadLetter, NoteProgress
+from evalbus.results.keeping import KeepAnswers, KeepChunk, KeepDeadLetter, NoteProgress
 from evalbus.results.queries import Queries
 from evalbus.results.reconciling import Reconciling
 from evalbus.results.relaying import SOURCE, Relaying
 from evalbus.settings import Settings
 from evalbus.store.base import (
+    AnswerStore,
     Changes,
     DeadLetterStore,
     EventStore,
@@ -27,6 +34,7 @@ from evalbus.store.base import (
 # Chunks side by side overlap their COPYs; the job row makes them take turns at the end.
 CHUNKS_AT_ONCE = 4
 PROGRESS_AT_ONCE = 2
+ANSWERS_AT_ONCE = 2
 DEAD_LETTERS_AT_ONCE = 2
 QUERIES_AT_ONCE = 48
 
@@ -48,6 +56,7 @@ async def serve(
     finals: FinalStore,
     events: EventStore,
     dead_letters: DeadLetterStore,
+    answers: AnswerStore,
     upkeep: UpkeepStore,
     changes: Changes,
     queries: Queries,
@@ -68,10 +77,12 @@ async def serve(
         overdue_seconds=settings.overdue_seconds,
         every_seconds=settings.reconcile_seconds,
         event_days=settings.event_days,
+        answer_days=settings.answer_days,
     )
     consumers = (
         (SCORED_QUEUE, KeepChunk(scores=scores, jobs=jobs), CHUNKS_AT_ONCE),
         (PROGRESS_QUEUE, NoteProgress(scores=scores), PROGRESS_AT_ONCE),
+        (ANSWERS_QUEUE, KeepAnswers(answers=answers), ANSWERS_AT_ONCE),
         (
             DEAD_QUEUE,
             KeepDeadLetter(dead_letters=dead_letters, scores=scores, jobs=jobs),

@@ -193,8 +193,14 @@ class Lease:
     benchmark: Benchmark
     limits: JobLimits
     datasets: tuple[DatasetProgress, ...]
-    derivation: Derivation | None
+    models: tuple[ModelFacts, ...]
+    derivation: Derivation | None = None
     """How it takes over the rows of another job, before it reads any itself."""
+
+    @property
+    def has_recorded(self) -> bool:
+        """Whether some of its chunks are scored without waiting for a model."""
+        return self.derivation == "rescore" or not all(model.is_live for model in self.models)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +211,17 @@ class Stretch:
     first_row: int
     rows: Sequence[tuple[str, bytes]]
     """(row id, item) pairs; an empty item is a row over the size limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenOver:
+    """Some rows of a source job lie in the derived one now."""
+
+    lease: Lease
+    is_last: bool
+    """The source job has no more of this dataset."""
+    is_whole: bool
+    """And with that the dataset is complete: nothing of it is left to read."""
 
 
 class LeaseLost(Exception):
@@ -257,11 +274,8 @@ class DispatchStore(Protocol):
         """
         ...
 
-    async def derive(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> Lease | None:
-        """Take over the next rows of the source job's dataset; None when all that it had are taken over.
-
-        Raises LeaseLost.
-        """
+    async def take_over(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> TakenOver:
+        """Copy the next rows of the dataset from the job that this one is derived from. Raises LeaseLost."""
         ...
 
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
@@ -544,6 +558,10 @@ class UpkeepStore(Protocol):
 
     async def forget(self, *, event_days: int, answer_days: int) -> None:
         """Drop what retention no longer keeps, and prepare the partitions of the coming month."""
+        ...
+
+    async def settle(self) -> None:
+        """Jobs that pause or end gently stand still or end once nothing of them is in flight."""
         ...
 
     async def end_overdue(self) -> None:

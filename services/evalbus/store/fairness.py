@@ -1,6 +1,10 @@
-"""Who gets the free places of the window: workspaces alike, then the jobs inside each, nobody fewer than one."""
+"""Who gets the free places: workspaces alike, then the jobs inside each, nobody fewer than one.
+
+Recorded models share a window of chunks; live ones share what their jobs and endpoints bear of calls at once.
+"""
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,3 +57,100 @@ def share(demands: Sequence[Demand], *, window: int, most: int) -> dict[int, int
         if waiting[demand.job_no]:
             heapq.heappush(queue, (order(demand), i))
     return given
+
+
+CALLS_PER_CHUNK = 4
+"""A chunk asks for so many rows at once, if its job and endpoint bear it, so that it pays to hand it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveDemand:
+    """What one live model of a job has in flight, counted in calls at once, and how many of its chunks wait."""
+
+    job_no: int
+    model_no: int
+    workspace: str
+    endpoint: str
+    parallelism: int
+    """Of the job, over all its live models."""
+    endpoint_parallelism: int
+    in_use: int
+    waiting: int
+    chunk_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allotment:
+    """A chunk of this model may be sent, and ask for so many rows at once."""
+
+    job_no: int
+    model_no: int
+    concurrency: int
+
+
+def calls_per_chunk(parallelism: int, endpoint_parallelism: int) -> int:
+    """The least that a chunk is handed out with."""
+    return min(CALLS_PER_CHUNK, parallelism, endpoint_parallelism)
+
+
+def share_calls(demands: Sequence[LiveDemand], *, most: int) -> list[Allotment]:
+    """At most so many chunks to send now; no job and no endpoint is ever given more calls than it bears.
+
+    When few chunks wait, each gets more calls, so that the end of a job does not leave places empty.
+    """
+    of_job: Counter[int] = Counter()
+    of_workspace: Counter[str] = Counter()
+    of_endpoint: Counter[str] = Counter()
+    of_model: Counter[tuple[int, int]] = Counter()
+    waiting: Counter[tuple[int, int]] = Counter()
+    for demand in demands:
+        _use(demand, demand.in_use, of_job, of_workspace, of_endpoint, of_model)
+        waiting[demand.job_no, demand.model_no] = demand.waiting
+
+    def room(demand: LiveDemand) -> int:
+        return min(
+            demand.parallelism - of_job[demand.job_no],
+            demand.endpoint_parallelism - of_endpoint[demand.endpoint],
+        )
+
+    def order(demand: LiveDemand) -> tuple[int, int, int, int, int]:
+        model = (demand.job_no, demand.model_no)
+        return (of_workspace[demand.workspace], of_job[demand.job_no], of_model[model], *model)
+
+    given: list[Allotment] = []
+    while len(given) < most:
+        able = [
+            demand
+            for demand in demands
+            if waiting[demand.job_no, demand.model_no] and room(demand) >= _least(demand)
+        ]
+        if not able:
+            break
+        demand = min(able, key=order)
+        chunks = sum(count for (job_no, _), count in waiting.items() if job_no == demand.job_no)
+        share_of_room = min(room(demand) // chunks, demand.chunk_rows)
+        concurrency = max(_least(demand), share_of_room)
+        given.append(
+            Allotment(job_no=demand.job_no, model_no=demand.model_no, concurrency=concurrency)
+        )
+        _use(demand, concurrency, of_job, of_workspace, of_endpoint, of_model)
+        waiting[demand.job_no, demand.model_no] -= 1
+    return given
+
+
+def _least(demand: LiveDemand) -> int:
+    return calls_per_chunk(demand.parallelism, demand.endpoint_parallelism)
+
+
+def _use(
+    demand: LiveDemand,
+    calls: int,
+    of_job: "Counter[int]",
+    of_workspace: "Counter[str]",
+    of_endpoint: "Counter[str]",
+    of_model: "Counter[tuple[int, int]]",
+) -> None:
+    of_job[demand.job_no] += calls
+    of_workspace[demand.workspace] += calls
+    of_endpoint[demand.endpoint] += calls
+    of_model[demand.job_no, demand.model_no] += calls

@@ -1,5 +1,7 @@
 """The store on Postgres, 15 or newer: one adapter for each port of store/base.py."""
 
+from evalbus.store.postgres.answers import PostgresAnswers
+from evalbus.store.postgres.catalogue import PostgresCatalogue
 from evalbus.store.postgres.changes import PostgresChanges, open_changes
 from evalbus.store.postgres.comparing import PostgresComparisons
 from evalbus.store.postgres.database import Database, open_database, wait_for
@@ -13,9 +15,12 @@ from evalbus.store.postgres.results import PostgresResults
 from evalbus.store.postgres.rows import PostgresRows
 from evalbus.store.postgres.scores import PostgresScores
 from evalbus.store.postgres.upkeep import PostgresUpkeep
+from evalbus.store.postgres.uploads import PostgresUploads
 
 __all__ = [
     "Database",
+    "PostgresAnswers",
+    "PostgresCatalogue",
     "PostgresChanges",
     "PostgresComparisons",
     "PostgresDeadLetters",
@@ -27,6 +32,7 @@ __all__ = [
     "PostgresRows",
     "PostgresScores",
     "PostgresUpkeep",
+    "PostgresUploads",
     "migrate",
     "open_changes",
     "open_database",

@@ -29,8 +29,10 @@ SCORE_COLUMNS = (
     "scores",
     "sample",
     "errors",
+    "latency",
+    "requests",
 )
-REPEAT = 0
+NOT_ASKED = NULL + NULL
 
 
 def score_rows(
@@ -39,25 +41,30 @@ def score_rows(
     job_no: int,
     dataset_no: int,
     model_no: int,
-    first_row: int,
+    rows: Sequence[int],
+    repeat_no: int,
     columns: Sequence[Sequence[float]],
     samples: Sequence[bytes],
     failed: AbstractSet[int],
     errors: Mapping[int, bytes],
+    asked: Sequence[bytes] | None = None,
 ) -> Iterable[bytes]:
-    """Rows of SCORE_COLUMNS, in pieces; `failed` and `errors` go by the offset of a row."""
+    """Rows of SCORE_COLUMNS, in pieces; `failed` and `errors` go by the offset of a row.
+
+    `asked` has the last two fields of each, made by `asked_fields`; None: no model was asked.
+    """
     n_rows, n_scores = len(samples), len(columns)
     shared = struct.pack(
         *("!hiiiqihihi", len(SCORE_COLUMNS), 4, _days(month)),
         *(8, job_no, 2, dataset_no, 2, model_no, 8),
     )
-    between = struct.pack("!ihi", 2, REPEAT, 1)
+    between = struct.pack("!ihi", 2, repeat_no, 1)
     # One dimension without a NULL, from 1 to n_scores.
     array_head = struct.pack("!iiiiii", 20 + 12 * n_scores, 1, 0, FLOAT8_OID, n_scores, 1)
     own = struct.Struct(f"!q{len(between)}s?{len(array_head)}s" + "id" * n_scores + "i")
     owns = map(
         own.pack,
-        range(first_row, first_row + n_rows),
+        rows,
         repeat(between),
         [offset in failed for offset in range(n_rows)],
         repeat(array_head),
@@ -68,7 +75,13 @@ def score_rows(
         NULL if reason is None else struct.pack("!i", len(reason)) + reason
         for reason in map(errors.get, range(n_rows))
     ]
-    return _interleaved(repeat(shared), owns, samples, reasons)
+    return _interleaved(repeat(shared), owns, samples, reasons, asked or repeat(NOT_ASKED))
+
+
+def asked_fields(latency: float | None, requests: bytes) -> bytes:
+    """What was asked of a live model for one row: seconds of the call that was answered, and the log of all."""
+    taken = NULL if latency is None else struct.pack("!id", 8, latency)
+    return taken + struct.pack("!i", len(requests)) + requests
 
 
 async def copy_scores(connection: Connection, rows: Iterable[bytes]) -> None:

@@ -1,11 +1,9 @@
-"""Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, a window filled fairly."""
+"""Reading and dispatching in Postgres: leases with a fence, rows stored in stretches, places filled fairly."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import date
-from uuid import UUID
+from dataclasses import replace
 
 import asyncpg
 
@@ -16,44 +14,30 @@ from evalbus.store.base import (
     JobLimits,
     Lease,
     LeaseLost,
+    ModelFacts,
     Stretch,
+    TakenOver,
 )
-from evalbus.store.fairness import Demand, share
-from evalbus.store.postgres import events, jobs
+from evalbus.store.fairness import Demand, LiveDemand, share, share_calls
+from evalbus.store.postgres import chunking, deriving, events, jobs
 from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
-from evalbus.store.postgres.sql import load
+from evalbus.store.postgres.sending import SQL, Sending
 from evalbus_schemas.benchmark import Benchmark
-from evalbus_schemas.chunks import Plan
-
-SQL = load("dispatch.sql")
 
 ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
-CHUNK_COLUMNS = ("job_no", "chunk_no", "dataset_no", "model_no", "first_row", "n_rows")
-
-JOBS_REMEMBERED = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class _JobToSend:
-    job_id: UUID
-    name: str
-    workspace: str
-    month: date
-    limits: JobLimits
-    datasets: tuple[str, ...]
-    plans: tuple[Plan, ...]
-    """One for each model."""
+LIVE_CHUNKS_COUNTED = 64
+"""Whether a live model has more chunks waiting makes no difference to how many calls each gets."""
 
 
 class PostgresDispatch:
-    """Remembers what never changes of the jobs it sends chunks of, and chunks that it may have taken or not."""
+    """Remembers chunks that it may have taken or not."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._jobs: dict[int, _JobToSend] = {}
         self._unsure: list[ChunkToSend] = []
         self._recent = RecentLines()
+        self._sending = Sending(self._recent)
 
     async def claim(self, *, lease_seconds: float) -> Lease | None:
         async with self._database.transaction() as connection:
@@ -64,6 +48,7 @@ class PostgresDispatch:
                 job = await jobs.job_by_no(connection, record["job_no"])
                 await events.put(connection, "started", events.event_of(job))
             datasets = await connection.fetch(SQL.datasets, record["job_no"])
+            models = await connection.fetch(SQL.models, record["job_no"])
         return Lease(
             job_no=record["job_no"],
             job_id=record["job_id"],
@@ -81,6 +66,10 @@ class PostgresDispatch:
                 )
                 for dataset in datasets
             ),
+            models=tuple(
+                ModelFacts(is_live=model["is_live"], endpoint=model["endpoint"]) for model in models
+            ),
+            derivation=record["derivation"],
         )
 
     async def renew(self, lease: Lease, *, lease_seconds: float) -> None:
@@ -96,34 +85,21 @@ class PostgresDispatch:
     async def add(
         self, lease: Lease, stretches: Sequence[Stretch], *, position: str, lease_seconds: float
     ) -> Lease:
-        n_models = len(lease.benchmark.models)
-        following = lease.next_chunk + n_models * len(stretches)
+        chunks = chunking.chunks_of_stretches(lease, stretches)
         last = stretches[-1]
         try:
             async with self._database.transaction() as connection:
                 await connection.copy_records_to_table(
-                    "item", columns=ITEM_COLUMNS, records=_items(lease, stretches)
+                    "item", columns=ITEM_COLUMNS, records=chunking.items(lease, stretches)
                 )
-                await connection.copy_records_to_table(
-                    "chunk", columns=CHUNK_COLUMNS, records=_chunks(lease, stretches)
+                behind = last.first_row + len(last.rows)
+                following = await _add_chunks(
+                    connection,
+                    lease,
+                    chunks,
+                    at=(last.dataset_no, position, behind),
+                    lease_seconds=lease_seconds,
                 )
-                await connection.execute(
-                    SQL.note_position,
-                    lease.job_no,
-                    last.dataset_no,
-                    position,
-                    last.first_row + len(last.rows),
-                )
-                if not await connection.fetchval(
-                    SQL.fence,
-                    lease.job_no,
-                    lease.token,
-                    lease.next_chunk,
-                    following,
-                    lease_seconds,
-                ):
-                    raise LeaseLost
-                await connection.execute(SQL.notify_work)
         except asyncpg.UniqueViolationError:
             # Another holder has stored these very rows.
             raise LeaseLost from None
@@ -133,9 +109,44 @@ class PostgresDispatch:
                 job_no=lease.job_no,
                 dataset_no=stretch.dataset_no,
                 first_row=stretch.first_row,
-                uses=n_models,
+                uses=sum(not model.is_live for model in lease.models),
             )
-        return replace(lease, next_chunk=following)
+        return following
+
+    async def take_over(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> TakenOver:
+        first_row = lease.datasets[dataset_no].n_rows
+        try:
+            async with self._database.transaction() as connection:
+                source = await connection.fetchrow(deriving.SQL.source, lease.job_no, dataset_no)
+                assert source, "a job is kept as long as others are derived from it"
+                end_row = min(first_row + deriving.SLAB_ROWS, source["n_rows"])
+                is_last = end_row == source["n_rows"]
+                is_whole = is_last and (source["is_read"] or lease.derivation == "rescore")
+                position = source["position"] if is_last else None
+                # Of a job that was stored just now the planner knows nothing.
+                rows = deriving.Source(
+                    lease, dataset_no, job_no=source["job_no"], month=source["month"]
+                )
+                chunks = await rows.take_over(connection, first_row, end_row)
+                if is_whole:
+                    await connection.execute(
+                        deriving.SQL.note_source_read, lease.job_no, dataset_no, source["digest"]
+                    )
+                following = await _add_chunks(
+                    connection,
+                    lease,
+                    chunks,
+                    at=(dataset_no, position, end_row),
+                    lease_seconds=lease_seconds,
+                )
+        except asyncpg.UniqueViolationError:
+            raise LeaseLost from None
+        datasets = list(following.datasets)
+        datasets[dataset_no] = replace(
+            datasets[dataset_no], n_rows=end_row, position=position, is_read=is_whole
+        )
+        following = replace(following, datasets=tuple(datasets))
+        return TakenOver(lease=following, is_last=is_last, is_whole=is_whole)
 
     async def finish_dataset(self, lease: Lease, dataset_no: int) -> None:
         async with self._database.transaction() as connection:
@@ -150,16 +161,20 @@ class PostgresDispatch:
                     lease.month,
                     timeout=WHOLE_DATASET_SECONDS,
                 )
-            await connection.execute(SQL.dataset_is_read, lease.job_no, dataset_no)
+            await connection.execute(
+                SQL.dataset_is_read,
+                lease.job_no,
+                dataset_no,
+                lease.month,
+                timeout=WHOLE_DATASET_SECONDS,
+            )
             # Last in the transaction: who is no holder any more writes nothing.
             if not await connection.fetchval(SQL.holds, lease.job_no, lease.token):
                 raise LeaseLost
 
     async def finish(self, lease: Lease) -> None:
         async with self._database.transaction() as connection:
-            record = await connection.fetchrow(
-                SQL.job_is_read, lease.job_no, lease.token, len(lease.benchmark.models)
-            )
+            record = await connection.fetchrow(SQL.job_is_read, lease.job_no, lease.token)
             if record is None:
                 raise LeaseLost
             if record["is_whole"]:
@@ -167,7 +182,10 @@ class PostgresDispatch:
 
     async def waiting(self, lease: Lease) -> int:
         async with self._database.connection() as connection:
-            count: int = await connection.fetchval(SQL.count_waiting, lease.job_no)
+            # Where both kinds are, live models do not hold up what is read for the others.
+            count: int = await connection.fetchval(
+                SQL.count_waiting, lease.job_no, not lease.has_recorded
+            )
             return count
 
     async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
@@ -176,20 +194,8 @@ class PostgresDispatch:
             async with self._database.transaction() as connection:
                 await _give_back(connection, self._unsure)
                 await connection.execute(SQL.lock_window)
-                demands = [
-                    Demand(
-                        job_no=record["job_no"],
-                        workspace=record["workspace"],
-                        in_flight=record["in_flight"],
-                        waiting=record["waiting"],
-                    )
-                    for record in await connection.fetch(SQL.demand, window)
-                ]
-                for job_no, places in share(demands, window=window, most=most).items():
-                    taken += [
-                        await self._to_send(connection, job_no, record)
-                        for record in await connection.fetch(SQL.take, job_no, places)
-                    ]
+                taken += await self._take_recorded(connection, window=window, most=most)
+                taken += await self._take_live(connection, most=most)
         except TransientError:
             # The commit may have come through: then these are in flight, and nobody has them.
             self._unsure += taken
@@ -210,51 +216,89 @@ class PostgresDispatch:
         async with self._database.transaction() as connection:
             await _give_back(connection, chunks)
 
-    async def _to_send(
-        self, connection: Connection, job_no: int, record: "asyncpg.Record"
-    ) -> ChunkToSend:
-        job = await self._job(connection, job_no)
-        dataset_no: int = record["dataset_no"]
-        model_no: int = record["model_no"]
-        first_row: int = record["first_row"]
-        n_rows: int = record["n_rows"]
-        lines = self._recent.take(job_no=job_no, dataset_no=dataset_no, first_row=first_row)
-        if lines is None:
-            lines = await connection.fetchval(
-                SQL.lines, job_no, dataset_no, job.month, first_row, n_rows
+    async def _take_recorded(
+        self, connection: Connection, *, window: int, most: int
+    ) -> list[ChunkToSend]:
+        records = await connection.fetch(SQL.demand, window)
+        demands = [
+            Demand(
+                job_no=record["job_no"],
+                workspace=record["workspace"],
+                in_flight=record["in_flight"],
+                waiting=record["waiting"],
             )
-        return ChunkToSend(
-            job_no=job_no,
-            job_id=job.job_id,
-            job=job.name,
-            workspace=job.workspace,
-            plan=job.plans[model_no],
-            limits=job.limits,
-            chunk_no=record["chunk_no"],
-            dataset=job.datasets[dataset_no],
-            first_row=first_row,
-            n_rows=n_rows,
-            lines=lines,
-        )
+            for record in records
+        ]
+        taken: list[ChunkToSend] = []
+        for job_no, places in share(demands, window=window, most=most).items():
+            taken += [
+                await self._sending.chunk(connection, job_no, record)
+                for record in await connection.fetch(SQL.take, job_no, places)
+            ]
+        resuming = {record["job_no"] for record in records if record["status"] == "resuming"}
+        await _become_active(connection, records, resuming | {chunk.job_no for chunk in taken})
+        return taken
 
-    async def _job(self, connection: Connection, job_no: int) -> _JobToSend:
-        if job := self._jobs.get(job_no):
-            return job
-        record = await connection.fetchrow(SQL.job_to_send, job_no)
-        assert record, "its chunks were taken a moment ago"
-        if len(self._jobs) >= JOBS_REMEMBERED:
-            self._jobs.clear()
-        benchmark = Benchmark.model_validate_json(record["spec"])
-        job = self._jobs[job_no] = _JobToSend(
-            job_id=record["job_id"],
-            name=record["name"],
-            workspace=record["workspace"],
-            month=record["month"],
-            limits=JobLimits.model_validate_json(record["limits"]),
-            datasets=tuple(dataset.name for dataset in benchmark.datasets),
-            plans=tuple(Plan(model=model, metrics=benchmark.metrics) for model in benchmark.models),
-        )
-        return job
+    async def _take_live(self, connection: Connection, *, most: int) -> list[ChunkToSend]:
+        demands = [
+            LiveDemand(
+                job_no=record["job_no"],
+                model_no=record["model_no"],
+                workspace=record["workspace"],
+                endpoint=record["endpoint"],
+                parallelism=record["parallelism"],
+                endpoint_parallelism=record["endpoint_parallelism"],
+                in_use=record["in_use"],
+                waiting=record["waiting"],
+                chunk_rows=record["chunk_rows"],
+            )
+            for record in await connection.fetch(SQL.live_demand, LIVE_CHUNKS_COUNTED)
+        ]
+        taken: list[ChunkToSend] = []
+        for allotment in share_calls(demands, most=most):
+            record = await connection.fetchrow(
+                SQL.take_live, allotment.job_no, allotment.model_no, allotment.concurrency
+            )
+            if record is not None:
+                taken.append(await self._sending.chunk(connection, allotment.job_no, record))
+        if taken:
+            await connection.execute(SQL.become_active, sorted({chunk.job_no for chunk in taken}))
+        return taken
+
+
+async def _become_active(
+    connection: Connection, records: "Sequence[asyncpg.Record]", job_nos: set[int]
+) -> None:
+    """Nothing is asked of the database for the many that are active already."""
+    waking = sorted(
+        record["job_no"]
+        for record in records
+        if record["job_no"] in job_nos and record["status"] != "active"
+    )
+    if waking:
+        await connection.execute(SQL.become_active, waking)
+
+
+async def _add_chunks(
+    connection: Connection,
+    lease: Lease,
+    chunks: Sequence[chunking.ChunkRows],
+    *,
+    at: tuple[int, str | None, int],
+    lease_seconds: float,
+) -> Lease:
+    """Store them, and how far which dataset was read: its number, the position, and the rows so far."""
+    following = lease.next_chunk + len(chunks)
+    await connection.copy_records_to_table(
+        "chunk", columns=chunking.CHUNK_COLUMNS, records=chunking.records(lease, chunks)
+    )
+    dataset_no, position, n_rows = at
+    await connection.execute(SQL.note_position, lease.job_no, dataset_no, position, n_rows)
+    key = (lease.job_no, lease.token, lease.next_chunk)
+    if not await connection.fetchval(SQL.fence, *key, following, lease_seconds):
+        raise LeaseLost
+    await connection.execute(SQL.notify_work)
+    return replace(lease, next_chunk=following)
 
 
 async def _give_back(connection: Connection, chunks: Sequence[ChunkToSend]) -> None:
@@ -268,31 +312,3 @@ def _by_job(chunks: Sequence[ChunkToSend]) -> Sequence[tuple[int, list[int]]]:
     for chunk in chunks:
         by_job.setdefault(chunk.job_no, []).append(chunk.chunk_no)
     return sorted(by_job.items())
-
-
-def _items(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":
-    return [
-        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
-        for stretch in stretches
-        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
-    ]
-
-
-def _chunks(lease: Lease, stretches: Sequence[Stretch]) -> "list[tuple[object, ...]]":
-    """Every model in turn for each stretch, so that all of them advance together."""
-    pairs = [
-        (stretch, model_no)
-        for stretch in stretches
-        for model_no in range(len(lease.benchmark.models))
-    ]
-    return [
-        (
-            lease.job_no,
-            chunk_no,
-            stretch.dataset_no,
-            model_no,
-            stretch.first_row,
-            len(stretch.rows),
-        )
-        for chunk_no, (stretch, model_no) in enumerate(pairs, lease.next_chunk)
-    ]

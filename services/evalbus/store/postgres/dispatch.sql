@@ -4,11 +4,11 @@ UPDATE job
 SET lease_token = gen_random_uuid(),
     lease_until = now() + make_interval(secs => $1),
     started_at = coalesce(started_at, now()),
-    status = 'active'
+    status = CASE WHEN status = 'created' THEN 'pending' ELSE status END
 WHERE job_no = (
     SELECT job_no
     FROM job
-    WHERE status IN ('created', 'active')
+    WHERE status IN ('created', 'pending', 'active', 'resuming')
         AND n_chunks IS NULL
         AND deleted_at IS NULL
         AND (lease_until IS NULL OR lease_until < now())
@@ -16,7 +16,8 @@ WHERE job_no = (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING job_no, job_id, month, lease_token, next_chunk, spec, limits, started_at = now() AS is_first;
+RETURNING
+    job_no, job_id, month, lease_token, next_chunk, spec, limits, derivation, started_at = now() AS is_first;
 
 -- name: datasets
 SELECT fingerprint, position, n_rows, is_read
@@ -24,16 +25,19 @@ FROM job_dataset
 WHERE job_no = $1
 ORDER BY dataset_no;
 
+-- name: models
+SELECT is_live, endpoint FROM job_model WHERE job_no = $1 ORDER BY model_no;
+
 -- name: renew
 UPDATE job
 SET lease_until = now() + make_interval(secs => $3)
-WHERE job_no = $1 AND lease_token = $2 AND status = 'active'
+WHERE job_no = $1 AND lease_token = $2 AND status IN ('pending', 'active', 'resuming')
 RETURNING job_no;
 
 -- name: holds
 SELECT job_no
 FROM job
-WHERE job_no = $1 AND lease_token = $2 AND status = 'active'
+WHERE job_no = $1 AND lease_token = $2 AND status IN ('pending', 'active', 'resuming')
 FOR UPDATE;
 
 -- name: release
@@ -45,7 +49,7 @@ WHERE job_no = $1 AND lease_token = $2;
 -- Last in its transaction, so that the job row is locked only for the moment of the commit.
 UPDATE job
 SET next_chunk = $4, lease_until = now() + make_interval(secs => $5)
-WHERE job_no = $1 AND lease_token = $2 AND next_chunk = $3 AND status = 'active'
+WHERE job_no = $1 AND lease_token = $2 AND next_chunk = $3 AND status IN ('pending', 'active', 'resuming')
 RETURNING job_no;
 
 -- name: note_position
@@ -81,21 +85,33 @@ WHERE d.ordinal > 1
     AND item.row_index = d.row_index;
 
 -- name: dataset_is_read
+-- A sum of hashes does not depend on the order of the rows.
 UPDATE job_dataset
-SET is_read = true
-WHERE job_no = $1 AND dataset_no = $2;
+SET is_read = true,
+    digest = (
+        SELECT count(*) || ':' || coalesce(sum(hashtextextended(item, 0)::numeric), 0)
+        FROM item
+        WHERE job_no = $1 AND dataset_no = $2 AND month = $3
+    )
+WHERE job_no = $1 AND dataset_no = $2
+RETURNING n_rows;
 
 -- name: job_is_read
+-- A job that scores another's samples has as many rows as those; any other asks each model for each row.
 UPDATE job
 SET n_chunks = next_chunk,
-    rows_total = $3 * (SELECT coalesce(sum(n_rows), 0) FROM job_dataset WHERE job_no = $1),
+    rows_total = CASE derivation
+        WHEN 'rescore' THEN (SELECT coalesce(sum(n_rows), 0) FROM chunk WHERE job_no = $1)
+        ELSE (SELECT sum(repeats) FROM job_model WHERE job_no = $1)
+            * (SELECT coalesce(sum(n_rows), 0) FROM job_dataset WHERE job_no = $1)
+    END,
     lease_token = NULL,
     lease_until = NULL
-WHERE job_no = $1 AND lease_token = $2 AND status = 'active'
+WHERE job_no = $1 AND lease_token = $2 AND status IN ('pending', 'active', 'resuming')
 RETURNING chunks_done = n_chunks AS is_whole;
 
 -- name: count_waiting
-SELECT count(*) FROM chunk WHERE status = 'pending' AND job_no = $1;
+SELECT count(*) FROM chunk WHERE status = 'pending' AND job_no = $1 AND is_live = $2;
 
 -- name: lock_window
 -- One process at a time fills the window; others wait for milliseconds.
@@ -105,15 +121,57 @@ SELECT pg_advisory_xact_lock(7301245002);
 SELECT
     j.job_no,
     j.workspace,
-    (SELECT count(*) FROM chunk AS c WHERE c.status = 'sent' AND c.job_no = j.job_no) AS in_flight,
+    j.status,
+    (
+        SELECT count(*)
+        FROM chunk AS c
+        WHERE c.status = 'sent' AND c.job_no = j.job_no AND NOT c.is_live
+    ) AS in_flight,
     (
         SELECT count(*)
         FROM (
-            SELECT 1 FROM chunk AS c WHERE c.status = 'pending' AND c.job_no = j.job_no LIMIT $1
+            SELECT 1
+            FROM chunk AS c
+            WHERE c.status = 'pending' AND c.job_no = j.job_no AND NOT c.is_live
+            LIMIT $1
         ) AS w
     ) AS waiting
 FROM job AS j
-WHERE j.status = 'active' AND j.deleted_at IS NULL;
+WHERE j.status IN ('pending', 'active', 'resuming') AND j.deleted_at IS NULL;
+
+-- name: live_demand
+-- Also of jobs that are sent no more: what they have in flight takes places at its endpoint.
+SELECT
+    j.job_no,
+    m.model_no,
+    j.workspace,
+    m.endpoint,
+    m.parallelism,
+    (j.limits::json ->> 'endpoint_parallelism')::integer AS endpoint_parallelism,
+    (j.limits::json ->> 'live_chunk_rows')::integer AS chunk_rows,
+    (
+        SELECT coalesce(sum(c.concurrency), 0)
+        FROM chunk AS c
+        WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live AND c.model_no = m.model_no
+    ) AS in_use,
+    CASE
+        WHEN j.status IN ('pending', 'active', 'resuming')
+            THEN (
+                SELECT count(*)
+                FROM (
+                    SELECT 1
+                    FROM chunk AS c
+                    WHERE c.status = 'pending' AND c.job_no = j.job_no
+                        AND c.is_live AND c.model_no = m.model_no
+                    LIMIT $1
+                ) AS w
+            )
+        ELSE 0
+    END AS waiting
+FROM job AS j
+JOIN job_model AS m ON m.job_no = j.job_no AND m.is_live
+WHERE j.status IN ('pending', 'active', 'resuming', 'pausing', 'cancelling') AND j.deleted_at IS NULL
+    AND j.derivation IS DISTINCT FROM 'rescore';
 
 -- name: take
 UPDATE chunk
@@ -125,22 +183,85 @@ SET status = 'sent',
 FROM (
     SELECT job_no, chunk_no
     FROM chunk
-    WHERE status = 'pending' AND job_no = $1
+    WHERE status = 'pending' AND job_no = $1 AND NOT is_live
     ORDER BY chunk_no
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 ) AS taken
 WHERE chunk.job_no = taken.job_no AND chunk.chunk_no = taken.chunk_no
-RETURNING chunk.chunk_no, chunk.dataset_no, chunk.model_no, chunk.first_row, chunk.n_rows;
+RETURNING
+    chunk.chunk_no, chunk.dataset_no, chunk.model_no, chunk.first_row, chunk.n_rows,
+    chunk.rows, chunk.repeat, chunk.is_live, chunk.concurrency;
+
+-- name: take_live
+UPDATE chunk
+SET status = 'sent',
+    sends = chunk.sends + 1,
+    sent_at = now(),
+    is_confirmed = false,
+    heartbeat_at = NULL,
+    waits_for = NULL,
+    concurrency = $3
+FROM (
+    SELECT job_no, chunk_no
+    FROM chunk
+    WHERE status = 'pending' AND job_no = $1 AND is_live AND model_no = $2
+    ORDER BY chunk_no
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+) AS taken
+WHERE chunk.job_no = taken.job_no AND chunk.chunk_no = taken.chunk_no
+RETURNING
+    chunk.chunk_no, chunk.dataset_no, chunk.model_no, chunk.first_row, chunk.n_rows,
+    chunk.rows, chunk.repeat, chunk.is_live, chunk.concurrency;
+
+-- name: become_active
+-- The first chunk is about to be sent, for the first time or again after a pause.
+UPDATE job
+SET status = 'active', active_since = now(), rows_at_active = rows_done
+WHERE job_no = ANY($1::bigint []) AND status IN ('pending', 'resuming');
 
 -- name: job_to_send
-SELECT job_id, name, workspace, month, spec, limits FROM job WHERE job_no = $1;
+SELECT
+    j.job_id, j.name, j.workspace, j.month, j.spec, j.limits, j.derivation,
+    s.job_no AS source_no, s.month AS source_month
+FROM job AS j
+LEFT JOIN job AS s ON s.job_no = j.derived_from
+WHERE j.job_no = $1;
 
 -- name: lines
 SELECT convert_to(string_agg(item, E'\n' ORDER BY row_index), 'UTF8')
 FROM item
 WHERE job_no = $1 AND dataset_no = $2 AND month = $3
     AND row_index >= $4 AND row_index < $4 + $5;
+
+-- name: scattered_lines
+SELECT convert_to(string_agg(item, E'\n' ORDER BY row_index), 'UTF8')
+FROM item
+WHERE job_no = $1 AND dataset_no = $2 AND month = $3 AND row_index = ANY($4::bigint []);
+
+-- name: answered_lines
+-- Item, sample and, where there is none, why: see SAMPLE_SEPARATOR of the contract.
+SELECT convert_to(
+    string_agg(
+        i.item || chr(30) || s.sample
+        || CASE
+            WHEN s.is_failed AND s.errors::json -> 0 ->> 'stage' = 'sample'
+                THEN
+                    chr(30) || '[' || (s.errors::json -> 0 -> 'code')::text
+                    || ',' || (s.errors::json -> 0 -> 'message')::text || ']'
+            ELSE ''
+        END,
+        E'\n'
+        ORDER BY i.row_index
+    ),
+    'UTF8'
+)
+FROM item AS i
+JOIN score AS s
+    ON s.job_no = $5 AND s.month = $6 AND s.dataset_no = $2 AND s.model_no = $7 AND s.repeat = $8
+    AND s.row_index = i.row_index
+WHERE i.job_no = $1 AND i.dataset_no = $2 AND i.month = $3 AND i.row_index = ANY($4::bigint []);
 
 -- name: confirm
 -- Who holds one now is keeping it, and then nobody asks any more whether it was sent.
@@ -158,7 +279,7 @@ WHERE chunk.job_no = confirmed.job_no AND chunk.chunk_no = confirmed.chunk_no;
 -- name: give_back
 -- In order, as everybody locks chunks: otherwise two may wait for each other.
 UPDATE chunk
-SET status = 'pending', sends = greatest(chunk.sends - 1, 0)
+SET status = 'pending', sends = greatest(chunk.sends - 1, 0), concurrency = NULL
 FROM (
     SELECT job_no, chunk_no
     FROM chunk

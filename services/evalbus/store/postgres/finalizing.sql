@@ -1,7 +1,7 @@
 -- name: claim_whole
 SELECT job_no, month, spec
 FROM job
-WHERE status = 'active' AND n_chunks IS NOT NULL AND chunks_done = n_chunks
+WHERE status IN ('pending', 'active') AND n_chunks IS NOT NULL AND chunks_done = n_chunks
 ORDER BY job_no
 LIMIT 1
 FOR UPDATE SKIP LOCKED;

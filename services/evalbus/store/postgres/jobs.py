@@ -52,6 +52,14 @@ class PostgresJobs:
             job_no, is_new = await _made_or_insert(connection, job)
             if is_new:
                 await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
+                await connection.execute(
+                    SQL.add_model,
+                    job_no,
+                    [model.is_live for model in job.models],
+                    [model.endpoint for model in job.models],
+                    job.benchmark.params.parallelism,
+                    job.benchmark.params.repeats,
+                )
                 await connection.execute(SQL.notify_work)
             return await job_by_no(connection, job_no), is_new
 
@@ -74,6 +82,7 @@ class PostgresJobs:
                 query.status,
                 number_after(query.after),
                 query.limit + 1,
+                query.benchmark,
             )
         kept, following = page_of(records, query.limit, "job_no", job_of)
         return JobPage(jobs=kept, next=following)
@@ -158,6 +167,9 @@ async def _insert(connection: Connection, job: NewJob, name: str) -> int | None:
         job.content_hash,
         None if job.correlation_id is None else storable(job.correlation_id),
         None if job.created_by is None else storable(job.created_by),
+        job.benchmark.params.deadline,
+        None if job.derivation is None else job.derivation.how,
+        None if job.derivation is None else job.derivation.source,
     )
     return job_no
 

@@ -4,14 +4,21 @@ SELECT evalbus_ensure_partition(date_trunc('month', now())::date);
 -- name: create_job
 INSERT INTO job (
     job_id, workspace, name, benchmark, month, spec, limits, labels,
-    idempotency_key, content_hash, correlation_id, created_by, status
+    idempotency_key, content_hash, correlation_id, created_by,
+    deadline_seconds, derivation, derived_from, status
 )
 VALUES (
     gen_random_uuid(), $1, $2, $3, date_trunc('month', now())::date, $4, $5, $6::jsonb,
-    $7, $8, $9, $10, 'created'
+    $7, $8, $9, $10,
+    $11, $12, (SELECT job_no FROM job WHERE job_id = $13), 'created'
 )
 ON CONFLICT DO NOTHING
 RETURNING job_no;
+
+-- name: add_model
+INSERT INTO job_model (job_no, model_no, is_live, endpoint, parallelism, repeats)
+SELECT $1, m.ordinality - 1, m.is_live, m.endpoint, $4, CASE WHEN m.is_live THEN $5::smallint ELSE 1 END
+FROM unnest($2::boolean [], $3::text []) WITH ORDINALITY AS m (is_live, endpoint, ordinality);
 
 -- name: add_dataset
 INSERT INTO job_dataset (job_no, dataset_no, fingerprint)
@@ -43,6 +50,7 @@ FROM job_shown
 WHERE workspace = $1
     AND ($2::text IS NULL OR status = $2)
     AND job_no < $3
+    AND ($5::text IS NULL OR workspace || '/' || benchmark = $5)
 ORDER BY job_no DESC
 LIMIT $4;
 

@@ -10,13 +10,15 @@ import orjson
 
 from evalbus.errors import Malformed, UnknownJob
 from evalbus.store.base import Kept, ScoresOf
-from evalbus.store.postgres.copying import copy_scores, score_rows
+from evalbus.store.postgres import jobs
+from evalbus.store.postgres.copying import asked_fields, copy_scores, score_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
+from evalbus.store.postgres.verdicts import judge
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark
-from evalbus_schemas.chunks import ChunkProgress, ChunkScored
+from evalbus_schemas.benchmark import Benchmark, Params
+from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored
 
 SQL = load("scores.sql")
 
@@ -32,7 +34,8 @@ class _Facts:
     job_no: int
     month: date
     n_scores: int
-    max_row_error_ratio: float | None
+    models: tuple[str, ...]
+    params: Params
 
 
 class _HasEnded(Exception):
@@ -59,7 +62,9 @@ class PostgresScores:
         if progress.chunk > CHUNK_NO_MAX:
             return
         async with self._database.connection() as connection:
-            await connection.execute(SQL.progress, progress.job_id, progress.chunk)
+            await connection.execute(
+                SQL.progress, progress.job_id, progress.chunk, progress.waits_for
+            )
 
     async def set_aside(self, job_id: UUID, chunk: int) -> int:
         if chunk > CHUNK_NO_MAX:
@@ -82,7 +87,8 @@ class PostgresScores:
             job_no=record["job_no"],
             month=record["month"],
             n_scores=len(self._scores_of(benchmark)),
-            max_row_error_ratio=benchmark.params.max_row_error_ratio,
+            models=tuple(model.name for model in benchmark.models),
+            params=benchmark.params,
         )
         return facts
 
@@ -95,6 +101,8 @@ def _check(chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts) -> None:
         raise Malformed("misfit", f"not every column and sample has {chunk.n_rows} rows")
     if any(error.row >= chunk.n_rows for error in chunk.errors):
         raise Malformed("misfit", f"an error names a row beyond {chunk.n_rows}")
+    if chunk.asked and len(chunk.asked) != chunk.n_rows:
+        raise Malformed("misfit", f"not every row says what was asked for it, of {chunk.n_rows}")
     for row, sample in enumerate(samples):
         if not _is_object(sample):
             raise Malformed("misfit", f"the sample of row {row} is no JSON object")
@@ -111,40 +119,91 @@ async def _keep(
     connection: Connection, chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts
 ) -> Kept:
     failed = {error.row for error in chunk.errors if error.failed}
+    failed_samples = {
+        error.row for error in chunk.errors if error.failed and error.stage == "sample"
+    }
     unknown = UnknownJob(f"job {chunk.job} has no chunk {chunk.chunk}")
     if chunk.chunk > CHUNK_NO_MAX:
         raise unknown
+    key = (facts.job_no, chunk.chunk)
+    evaluator = storable(chunk.evaluator)
     gate = await connection.fetchrow(
-        SQL.gate, facts.job_no, chunk.chunk, len(failed), chunk.seconds, storable(chunk.evaluator)
+        SQL.gate, *key, len(failed), chunk.seconds, evaluator, len(failed_samples)
     )
     if gate is None:
-        if await connection.fetchval(SQL.has_chunk, facts.job_no, chunk.chunk):
+        if await connection.fetchval(SQL.has_chunk, *key):
             return Kept(is_new=False)
         raise unknown
     if gate["n_rows"] != chunk.n_rows:
         raise Malformed("misfit", f"{chunk.n_rows} rows, wanted {gate['n_rows']}")
+    first_row: int = gate["first_row"]
     rows = score_rows(
         month=facts.month,
         job_no=facts.job_no,
         dataset_no=gate["dataset_no"],
         model_no=gate["model_no"],
-        first_row=gate["first_row"],
+        rows=gate["rows"] or range(first_row, first_row + chunk.n_rows),
+        repeat_no=gate["repeat"],
         columns=[_with_nan(column) for column in chunk.scores],
         samples=samples,
         failed=failed,
         errors=_errors_by_row(chunk),
+        asked=[asked_fields(row.seconds, _log(row)) for row in chunk.asked] or None,
     )
     await copy_scores(connection, rows)
+    if chunk.asked:
+        await connection.execute(SQL.note_asked, *key, *_sums(chunk.asked))
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
     if count is None:
         raise _HasEnded
+    verdict = None
+    if gate["is_live"]:
+        verdict = await judge(
+            connection,
+            job_no=facts.job_no,
+            month=facts.month,
+            model_no=gate["model_no"],
+            model=facts.models[gate["model_no"]],
+            params=facts.params,
+            chunk=chunk,
+        )
+    if count["status"] != "active" or facts.params.budget is not None:
+        await settle(connection, facts.job_no)
     return Kept(
         is_new=True,
         is_last=count["is_last"],
         rows_failed=count["rows_failed"],
         rows_done=count["rows_done"],
         rows_total=count["rows_total"],
-        max_row_error_ratio=facts.max_row_error_ratio,
+        max_row_error_ratio=facts.params.max_row_error_ratio,
+        verdict=verdict,
+    )
+
+
+async def settle(connection: Connection, job_no: int) -> None:
+    """A job that only waited for what was in flight stands still or ends, if that has come in."""
+    await connection.execute(SQL.drained, job_no)
+    ending = await connection.fetchrow(SQL.may_end, job_no)
+    if ending is not None:
+        await jobs.fail(
+            connection, job_no, code=ending["error_code"], message=ending["error_message"]
+        )
+
+
+def _log(asked: Asked) -> bytes:
+    return orjson.dumps(asked.requests)
+
+
+def _sums(asked: Sequence[Asked]) -> tuple[int, int, int, int, int, float | None]:
+    """Calls, retries, answers out of the cache, tokens in and out, and cost: None if no row has one."""
+    costs = [row.cost for row in asked if row.cost is not None]
+    return (
+        sum(row.calls for row in asked),
+        sum(row.retries for row in asked),
+        sum(row.is_cached for row in asked),
+        sum(row.input_tokens or 0 for row in asked),
+        sum(row.output_tokens or 0 for row in asked),
+        math.fsum(costs) if costs else None,
     )
 
 

@@ -1,12 +1,22 @@
 -- name: facts
-SELECT job_no, month, spec FROM job WHERE job_id = $1;
+SELECT job_no, month, spec, derivation FROM job WHERE job_id = $1;
 
 -- name: gate
 -- The one statement that makes a chunk count once.
 UPDATE chunk
-SET status = 'done', n_failed = $3, seconds = $4, evaluator = $5
+SET status = 'done', n_failed = $3, seconds = $4, evaluator = $5, n_failed_sample = $6
 WHERE job_no = $1 AND chunk_no = $2 AND status <> 'done'
-RETURNING dataset_no, model_no, first_row, n_rows;
+RETURNING dataset_no, model_no, first_row, n_rows, rows, repeat, is_live;
+
+-- name: note_asked
+UPDATE chunk
+SET calls = $3,
+    retries = $4,
+    cache_hits = $5,
+    input_tokens = $6,
+    output_tokens = $7,
+    cost = $8
+WHERE job_no = $1 AND chunk_no = $2;
 
 -- name: has_chunk
 SELECT EXISTS (SELECT 1 FROM chunk WHERE job_no = $1 AND chunk_no = $2);
@@ -15,8 +25,9 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE job_no = $1 AND chunk_no = $2);
 -- Last in its transaction; the row lock makes exactly one chunk the last one.
 UPDATE job
 SET chunks_done = chunks_done + 1, rows_done = rows_done + $2, rows_failed = rows_failed + $3
-WHERE job_no = $1 AND status = 'active'
+WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'paused', 'resuming', 'cancelling')
 RETURNING
+    status,
     coalesce(chunks_done = n_chunks, false) AS is_last,
     rows_done,
     rows_failed,
@@ -24,9 +35,46 @@ RETURNING
     pg_notify('evalbus_work', '') AS told,
     CASE WHEN chunks_done = n_chunks THEN pg_notify('evalbus_final', '') END AS told_last;
 
+-- name: drained
+-- What was sent has come in: a job that waited for that stands still now.
+UPDATE job
+SET status = 'paused'
+WHERE job_no = $1 AND status = 'pausing'
+    AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.status = 'sent' AND chunk.job_no = $1)
+RETURNING job_no;
+
+-- name: may_end
+-- The same for one that is to end in error.
+SELECT error_code, error_message
+FROM job
+WHERE job_no = $1 AND status = 'cancelling'
+    AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.status = 'sent' AND chunk.job_no = $1);
+
+-- name: end_gently
+-- Nothing is sent any more; what was paid for is still kept.
+UPDATE job
+SET status = 'cancelling', error_code = $2, error_message = $3
+WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
+    AND chunks_done IS DISTINCT FROM n_chunks;
+
+-- name: spent
+SELECT coalesce(sum(cost), 0) FROM chunk WHERE job_no = $1;
+
+-- name: model_rows
+SELECT sum(n_rows) AS n_rows, sum(n_failed_sample) AS n_failed
+FROM chunk
+WHERE job_no = $1 AND model_no = $2 AND status = 'done';
+
+-- name: first_cause
+SELECT errors
+FROM score
+WHERE job_no = $1 AND month = $2 AND model_no = $3 AND is_failed
+ORDER BY dataset_no, row_index, repeat
+LIMIT 1;
+
 -- name: progress
 UPDATE chunk
-SET heartbeat_at = now()
+SET heartbeat_at = now(), waits_for = $3
 FROM job
 WHERE job.job_id = $1
     AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status = 'sent';
@@ -34,9 +82,9 @@ WHERE job.job_id = $1
 -- name: set_aside
 -- It waits for a place again, unless it was scored after all.
 UPDATE chunk
-SET set_aside = set_aside + 1, status = 'pending'
+SET set_aside = set_aside + 1, status = 'pending', concurrency = NULL
 FROM job
-WHERE job.job_id = $1 AND job.status = 'active'
+WHERE job.job_id = $1 AND job.status NOT IN ('completed', 'error', 'cancelled')
     AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status <> 'done'
 RETURNING chunk.set_aside;
 

@@ -1,6 +1,7 @@
 """What the reconciler asks of Postgres, by the database's clock and never by a queue's depth."""
 
 from evalbus.store.base import UNCONFIRMED_SECONDS
+from evalbus.store.postgres import scores
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.sql import load
 
@@ -45,8 +46,15 @@ class PostgresUpkeep:
                 await connection.execute(SQL.reclaimed, job["job_no"])
             return True
 
-    async def forget(self, *, event_days: int) -> None:
+    async def settle(self) -> None:
+        async with self._database.connection() as connection:
+            for record in await connection.fetch(SQL.standing):
+                async with connection.transaction():
+                    await scores.settle(connection, record["job_no"])
+
+    async def forget(self, *, event_days: int, answer_days: int) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.close_chunks)
             await connection.execute(SQL.forget_events, event_days)
+            await connection.execute(SQL.forget_answers, answer_days)
             await connection.execute(SQL.prepare_partitions)

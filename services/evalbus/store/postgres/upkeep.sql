@@ -2,11 +2,11 @@
 -- The delay doubles with each sending, up to an hour: a queue that nobody works off does not fill with copies.
 -- What the bus never confirmed was lost with the producer that took it.
 UPDATE chunk
-SET status = 'pending'
+SET status = 'pending', concurrency = NULL, waits_for = NULL
 FROM (
     SELECT c.job_no, c.chunk_no
     FROM chunk AS c
-    JOIN job AS j ON j.job_no = c.job_no AND j.status = 'active'
+    JOIN job AS j ON j.job_no = c.job_no AND j.status NOT IN ('completed', 'error', 'cancelled')
     WHERE c.status = 'sent'
         AND (
             coalesce(c.heartbeat_at, c.sent_at)
@@ -25,7 +25,7 @@ RETURNING chunk.chunk_no;
 
 -- name: in_flight
 UPDATE chunk
-SET status = 'pending'
+SET status = 'pending', concurrency = NULL, waits_for = NULL
 FROM (
     SELECT job_no, chunk_no
     FROM chunk
@@ -53,6 +53,22 @@ FROM (
     FOR UPDATE OF c SKIP LOCKED
 ) AS closed
 WHERE chunk.job_no = closed.job_no AND chunk.chunk_no = closed.chunk_no;
+
+-- name: forget_answers
+-- Those of one job alone go with its end, the others when they are old.
+DELETE FROM answer
+WHERE created_at < now() - make_interval(days => $1)
+    OR (
+        NOT is_shared
+        AND job_id IN (SELECT job_id FROM job WHERE finished_at < now() - interval '1 hour')
+    );
+
+-- name: standing
+-- Jobs that only waited for what was in flight.
+SELECT job_no
+FROM job AS j
+WHERE j.status IN ('pausing', 'cancelling')
+    AND NOT EXISTS (SELECT 1 FROM chunk AS c WHERE c.status = 'sent' AND c.job_no = j.job_no);
 
 -- name: forget_events
 DELETE FROM event

@@ -1,0 +1,147 @@
+"""Cutting rows into chunks: what one evaluator is handed at a time, for each model and repeat."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from evalbus.store.base import JobLimits, Lease, Stretch
+from evalbus.store.fairness import calls_per_chunk
+from evalbus_schemas.benchmark import Params
+
+LIVE_CHUNK_SECONDS = 1500.0
+"""Even if every row of it takes as long as it may, a chunk is done before the broker takes it back (30 minutes)."""
+
+CHUNK_COLUMNS = (
+    "job_no",
+    "chunk_no",
+    "dataset_no",
+    "model_no",
+    "first_row",
+    "n_rows",
+    "rows",
+    "repeat",
+    "is_live",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkRows:
+    """Rows of one dataset, in their order, for one model and repeat."""
+
+    dataset_no: int
+    model_no: int
+    repeat: int
+    is_live: bool
+    rows: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizedRow:
+    """A row that some model has still to answer or some metric to score."""
+
+    model_no: int
+    repeat: int
+    row_index: int
+    size: int
+    """Bytes of its line in a message."""
+
+
+def live_rows_max(params: Params, limits: JobLimits) -> int:
+    """How many rows a chunk for a live model has at most."""
+    rounds = max(int(LIVE_CHUNK_SECONDS // params.row_timeout), 1)
+    least = calls_per_chunk(params.parallelism, limits.endpoint_parallelism)
+    return min(limits.live_chunk_rows, rounds * least)
+
+
+def chunks_of_stretches(lease: Lease, stretches: Sequence[Stretch]) -> list[ChunkRows]:
+    """Every model in turn for each stretch, so that all of them advance together."""
+    params = lease.benchmark.params
+    live_max = live_rows_max(params, lease.limits)
+    return [
+        ChunkRows(
+            dataset_no=stretch.dataset_no,
+            model_no=model_no,
+            repeat=repeat,
+            is_live=model.is_live,
+            rows=piece,
+        )
+        for stretch in stretches
+        for model_no, model in enumerate(lease.models)
+        for piece in _pieces(stretch, live_max if model.is_live else len(stretch.rows))
+        for repeat in range(params.repeats if model.is_live else 1)
+    ]
+
+
+def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> list[ChunkRows]:
+    """The same for single rows, which come in the order of model, repeat and row."""
+    limits = lease.limits
+    live_max = live_rows_max(lease.benchmark.params, limits)
+    found: list[ChunkRows] = []
+    held: list[SizedRow] = []
+    size = 0
+
+    def cut() -> None:
+        if held:
+            found.append(
+                ChunkRows(
+                    dataset_no=dataset_no,
+                    model_no=held[0].model_no,
+                    repeat=held[0].repeat,
+                    is_live=_is_asked(lease, held[0].model_no),
+                    rows=[row.row_index for row in held],
+                )
+            )
+            held.clear()
+
+    for row in rows:
+        rows_max = live_max if _is_asked(lease, row.model_no) else limits.chunk_rows
+        is_other = bool(held) and (held[0].model_no, held[0].repeat) != (row.model_no, row.repeat)
+        if is_other or len(held) >= rows_max or size + row.size > limits.chunk_bytes:
+            cut()
+            size = 0
+        held.append(row)
+        size += row.size
+    cut()
+    return found
+
+
+def records(lease: Lease, chunks: Sequence[ChunkRows]) -> "list[tuple[object, ...]]":
+    """Rows of CHUNK_COLUMNS, numbered from the lease's next chunk on."""
+    return [
+        (
+            lease.job_no,
+            chunk_no,
+            chunk.dataset_no,
+            chunk.model_no,
+            chunk.rows[0],
+            len(chunk.rows),
+            None if _follow_one_another(chunk.rows) else list(chunk.rows),
+            chunk.repeat,
+            chunk.is_live,
+        )
+        for chunk_no, chunk in enumerate(chunks, lease.next_chunk)
+    ]
+
+
+def items(
+    lease: Lease, stretches: Sequence[Stretch]
+) -> "list[tuple[date, int, int, int, str, str]]":
+    return [
+        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
+        for stretch in stretches
+        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
+    ]
+
+
+def _is_asked(lease: Lease, model_no: int) -> bool:
+    return lease.derivation != "rescore" and lease.models[model_no].is_live
+
+
+def _follow_one_another(rows: Sequence[int]) -> bool:
+    return rows[-1] - rows[0] == len(rows) - 1
+
+
+def _pieces(stretch: Stretch, rows_max: int) -> Iterator[range]:
+    end = stretch.first_row + len(stretch.rows)
+    for first in range(stretch.first_row, end, rows_max):
+        yield range(first, min(first + rows_max, end))

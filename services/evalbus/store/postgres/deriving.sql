@@ -1,0 +1,68 @@
+-- name: source
+SELECT s.job_no, s.month, d.n_rows, d.position, d.is_read, d.digest
+FROM job AS j
+JOIN job AS s ON s.job_no = j.derived_from
+JOIN job_dataset AS d ON d.job_no = s.job_no AND d.dataset_no = $2
+WHERE j.job_no = $1;
+
+-- name: copy_items
+INSERT INTO item (month, job_no, dataset_no, row_index, row_id, item)
+SELECT $4, $3, dataset_no, row_index, row_id, item
+FROM item
+WHERE job_no = $1 AND month = $2 AND dataset_no = $5 AND row_index >= $6 AND row_index < $7;
+
+-- name: copy_scored
+-- What was answered and scored is not done again. Model by model, as the key goes.
+WITH copied AS (
+    INSERT INTO score (
+        month, job_no, dataset_no, model_no, row_index, repeat,
+        is_failed, scores, sample, errors, latency, requests
+    )
+    SELECT
+        $4, $3, s.dataset_no, s.model_no, s.row_index, s.repeat,
+        s.is_failed, s.scores, s.sample, s.errors, s.latency, s.requests
+    FROM job_model AS m
+    JOIN score AS s
+        ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $5 AND s.model_no = m.model_no
+        AND s.row_index >= $6 AND s.row_index < $7
+    WHERE m.job_no = $1 AND NOT s.is_failed
+    RETURNING 1
+)
+
+SELECT count(*) FROM copied;
+
+-- name: left_to_answer
+-- Rows that have no score yet, for each model and repeat, with the size that they have in a message.
+SELECT m.model_no, r.repeat, i.row_index, octet_length(i.item) AS size
+FROM item AS i
+CROSS JOIN job_model AS m
+CROSS JOIN LATERAL generate_series(0, m.repeats - 1) AS r (repeat)
+LEFT JOIN score AS s
+    ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no
+    AND s.row_index = i.row_index AND s.repeat = r.repeat
+WHERE i.job_no = $1 AND i.month = $2 AND i.dataset_no = $3
+    AND i.row_index >= $4 AND i.row_index < $5
+    AND m.job_no = $1 AND s.job_no IS NULL
+ORDER BY m.model_no, r.repeat, i.row_index;
+
+-- name: samples
+SELECT s.model_no, s.repeat, s.row_index, octet_length(i.item) + octet_length(s.sample) AS size
+FROM job_model AS m
+JOIN score AS s
+    ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no
+    AND s.row_index >= $4 AND s.row_index < $5
+JOIN item AS i
+    ON i.job_no = $1 AND i.month = $2 AND i.dataset_no = $3 AND i.row_index = s.row_index
+WHERE m.job_no = $1
+ORDER BY s.model_no, s.repeat, s.row_index;
+
+-- name: count_copied
+UPDATE job
+SET rows_done = rows_done + $2, rows_at_active = rows_at_active + $2
+WHERE job_no = $1;
+
+-- name: note_source_read
+-- The source job had read it to its end, so nobody has to read it again.
+UPDATE job_dataset
+SET is_read = true, digest = $3
+WHERE job_no = $1 AND dataset_no = $2;

@@ -1,0 +1,57 @@
+"""Should a job go on asking its live models? Looked at after each of their chunks, in the same transaction."""
+
+from datetime import date
+
+import orjson
+
+from evalbus.store.base import Verdict
+from evalbus.store.postgres.database import Connection
+from evalbus.store.postgres.records import storable
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.benchmark import Params
+from evalbus_schemas.chunks import ChunkScored
+
+SQL = load("scores.sql")
+
+HOPELESS_ROWS = 50
+"""A live model that gave no answer for so many rows, and none before, gives none."""
+
+
+async def judge(
+    connection: Connection,
+    *,
+    job_no: int,
+    month: date,
+    model_no: int,
+    model: str,
+    params: Params,
+    chunk: ChunkScored,
+) -> Verdict | None:
+    """Why the job has to end at once, if it has to. One whose budget is spent ends when what is in flight has come in."""
+    without = [error for error in chunk.errors if error.failed and error.stage == "sample"]
+    if without and params.ignore_request_failure is False:
+        return Verdict(
+            code="request_failed",
+            message=f"model {model!r} gave no answer for a row: {without[0].code}: {without[0].message}",
+        )
+    if len(without) == chunk.n_rows and params.ignore_request_failure is None:
+        rows = await connection.fetchrow(SQL.model_rows, job_no, model_no)
+        assert rows, "a sum always has a row"
+        if rows["n_rows"] == rows["n_failed"] >= HOPELESS_ROWS:
+            cause = await _first_cause(connection, job_no, month, model_no)
+            return Verdict(
+                code="model_failed",
+                message=f"model {model!r} gave no answer for any of its first {rows['n_rows']} rows: {cause}",
+            )
+    if params.budget is not None and any(row.cost for row in chunk.asked):
+        spent: float = await connection.fetchval(SQL.spent, job_no)
+        if spent >= params.budget:
+            message = f"its calls cost {spent:g}, and its budget is {params.budget:g}"
+            await connection.execute(SQL.end_gently, job_no, "budget_spent", message)
+    return None
+
+
+async def _first_cause(connection: Connection, job_no: int, month: date, model_no: int) -> str:
+    errors: str | None = await connection.fetchval(SQL.first_cause, job_no, month, model_no)
+    first = orjson.loads(errors or "[{}]")[0]
+    return storable(f"{first.get('code', 'failed')}: {first.get('message', '')}")
