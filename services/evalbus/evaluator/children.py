@@ -172,11 +172,13 @@ async def _score_apart(
             body = await seat.score(request, part_body(request, lines, part), part, note)
         except ChildLost as lost:
             if part.is_one_suspect:
-                pieces.append(blamed_piece(request, part, lost, evaluator=seat.evaluator))
+                pieces.append(
+                    blamed_piece(request, lines[part.first], part, lost, evaluator=seat.evaluator)
+                )
                 log.warning(
                     "row.blamed",
                     job_id=str(request.job_id),
-                    row=request.first_row + part.first,
+                    row=request.row_index(part.first),
                     code=lost.code,
                     how=lost.how,
                 )

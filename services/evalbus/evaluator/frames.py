@@ -34,7 +34,7 @@ class Progress(NamedTuple):
     step: int
     """0: the model; n: the nth metric."""
     n_columns: int
-    """How many scores a row has; 0 as long as the plan is not ready."""
+    """How many scores a row has; 0 as well for a plan without metrics."""
 
 
 NOTHING_KNOWN: Final = Progress(rows_done=0, rows_at_work=0, step=0, n_columns=0)

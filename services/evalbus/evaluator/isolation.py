@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evalbus.errors import TransientError
 from evalbus.evaluator.child_process import ChildLost
+from evalbus.evaluator.given import parse_given
 from evalbus.evaluator.rows import MODEL_STEP, NO_SAMPLE
 from evalbus.evaluator.scoring import join_lines, split_lines
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
@@ -57,10 +58,15 @@ def parts_after(part: Part, lost: ChildLost) -> list[Part]:
 
 def part_body(request: ChunkRequested, lines: Sequence[bytes], part: Part) -> bytes:
     """The part as a chunk of its own."""
+    behind = part.first + part.count
     header = request.model_copy(
-        update={"first_row": request.first_row + part.first, "n_rows": part.count}
+        update={
+            "first_row": request.row_index(part.first),
+            "n_rows": part.count,
+            "rows": None if request.rows is None else request.rows[part.first : behind],
+        }
     )
-    return join_lines(header, list(lines[part.first : part.first + part.count]))
+    return join_lines(header, list(lines[part.first : behind]))
 
 
 def scored_piece(part: Part, body: bytes) -> Piece:
@@ -69,14 +75,16 @@ def scored_piece(part: Part, body: bytes) -> Piece:
     return Piece(first=part.first, scored=scored, samples=split_lines(lines, part.count))
 
 
-def blamed_piece(request: ChunkRequested, part: Part, lost: ChildLost, *, evaluator: str) -> Piece:
-    """The one row that a child was lost over: failed, without sample and scores.
+def blamed_piece(
+    request: ChunkRequested, line: bytes, part: Part, lost: ChildLost, *, evaluator: str
+) -> Piece:
+    """The one row that a child was lost over: failed and without scores; a sample that came with it is kept.
 
     Raises TransientError if the child was lost before it came to any row: then no row is to blame.
     """
     assert part.count == 1, "only a row that stood alone is blamed"
     step, n_columns = lost.progress.step, lost.progress.n_columns
-    if n_columns == 0:
+    if lost.progress.rows_at_work == 0:
         raise TransientError(f"a scoring child {lost.how} before it came to the rows")
     metric = None if step == MODEL_STEP else request.plan.metrics[step - 1].name
     error = ScoreError(
@@ -98,7 +106,10 @@ def blamed_piece(request: ChunkRequested, part: Part, lost: ChildLost, *, evalua
         seconds=0.0,
         evaluator=evaluator,
     )
-    return Piece(first=part.first, scored=scored, samples=(NO_SAMPLE,))
+    # Somebody may have paid for it, and other metrics may score it yet.
+    is_kept = metric is not None and request.samples == "given"
+    sample = parse_given(line).sample if is_kept else NO_SAMPLE
+    return Piece(first=part.first, scored=scored, samples=(sample,))
 
 
 def merged(

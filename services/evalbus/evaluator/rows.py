@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import orjson
 
-from evalbus.evaluator.plans import NamedMetric, ReadyPlan
+from evalbus.evaluator.given import NOTHING, UNREADABLE, GivenLine, parse_given
+from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
 from evalbus.evaluator.settling import settle
 from evalbus.metrics import NON_FINITE, Batch, Columns, Note
 from evalbus.templates import TemplateError
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits, ScoreError
 
-NO_SAMPLE = b"{}"
+NO_SAMPLE = NOTHING
 MESSAGE_CHARACTERS_MAX = 500
 
 NO_REASON = "no_value"
 TOO_LARGE = "too_large"
-UNDECODABLE = "undecodable"
 OUT_OF_MEMORY = "out_of_memory"
 RAISED = "raised"
 
@@ -45,7 +45,24 @@ def score_rows(
     work = _Work(lines, limits)
     begin_step(MODEL_STEP)
     work.parse()
-    work.answer(plan)
+    work.answer(plan.answer)
+    return _measured(work, plan, begin_step)
+
+
+def score_given_rows(
+    lines: Sequence[bytes], plan: ReadyPlan, limits: RowLimits, *, begin_step: BeginStep
+) -> ScoredRows:
+    """The same for rows whose samples are there already, each in its line; the model is not asked."""
+    given = [parse_given(line) for line in lines]
+    work = _Work([line.item for line in given], limits)
+    begin_step(MODEL_STEP)
+    work.refuse(given)
+    work.parse()
+    work.take(given)
+    return _measured(work, plan, begin_step)
+
+
+def _measured(work: "_Work", plan: ReadyPlan, begin_step: BeginStep) -> ScoredRows:
     for step, named in enumerate(plan.metrics, start=1):
         begin_step(step)
         work.measure(named)
@@ -58,6 +75,7 @@ class _Work:
     def __init__(self, lines: Sequence[bytes], limits: RowLimits) -> None:
         self._lines = lines
         self._limits = limits
+        self._room = limits.samples_bytes
         self._items: dict[int, JsonObject] = {}
         self._answers: dict[int, JsonObject] = {}
         self._samples = [NO_SAMPLE] * len(lines)
@@ -67,8 +85,16 @@ class _Work:
         self._whole: Batch | None = None
         """All rows that are left, shared by the metrics as long as none of them loses a row."""
 
+    def refuse(self, given: Sequence[GivenLine]) -> None:
+        """Rows that have no sample, for the reason that came with them."""
+        for row, line in enumerate(given):
+            if line.why_not is not None:
+                self._fail_sample(row, line.why_not.code, line.why_not.message)
+
     def parse(self) -> None:
         for row, line in enumerate(self._lines):
+            if row in self._failures:
+                continue
             if not line:
                 limit = self._limits.row_bytes
                 self._fail_sample(row, TOO_LARGE, f"the row is larger than {limit} bytes")
@@ -76,16 +102,16 @@ class _Work:
             try:
                 item = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                self._fail_sample(row, UNDECODABLE, f"not JSON: {error.msg}")
+                self._fail_sample(row, UNREADABLE, f"not JSON: {error.msg}")
                 continue
             if type(item) is dict:
                 self._items[row] = item
             else:
-                self._fail_sample(row, UNDECODABLE, "not a JSON object")
+                self._fail_sample(row, UNREADABLE, "not a JSON object")
 
-    def answer(self, plan: ReadyPlan) -> None:
+    def answer(self, answer: Answer) -> None:
         def work(rows: Sequence[int]) -> tuple[list[JsonObject], list[bytes]]:
-            samples = plan.model.answer([self._items[row] for row in rows])
+            samples = answer([self._items[row] for row in rows])
             if len(samples) != len(rows):
                 raise TypeError(f"{len(samples)} samples for {len(rows)} items")
             return samples, [orjson.dumps(sample) for sample in samples]
@@ -93,17 +119,33 @@ class _Work:
         def blame(row: int, error: BaseException) -> None:
             self._fail_sample(row, *_cause(error))
 
-        room = self._limits.samples_bytes
         for rows, (samples, encoded) in settle(work, list(self._items), blame):
             for row, sample, line in zip(rows, samples, encoded, strict=True):
-                room -= len(line)
-                if room < 0:
-                    # All of them go into one message, and one that is too large would never be taken.
-                    limit = self._limits.samples_bytes
-                    self._fail_sample(row, TOO_LARGE, f"the chunk's answers exceed {limit} bytes")
-                    continue
-                self._answers[row] = sample
-                self._samples[row] = line
+                self._keep(row, sample, line)
+
+    def take(self, given: Sequence[GivenLine]) -> None:
+        """Samples stay as they were written; reading them changes nothing of what is kept."""
+        for row in self._items:
+            line = given[row].sample
+            try:
+                sample = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                self._fail_sample(row, UNREADABLE, f"its sample is not JSON: {error.msg}")
+                continue
+            if type(sample) is dict:
+                self._keep(row, sample, line)
+            else:
+                self._fail_sample(row, UNREADABLE, "its sample is not a JSON object")
+
+    def _keep(self, row: int, sample: JsonObject, line: bytes) -> None:
+        self._room -= len(line)
+        if self._room < 0:
+            # All of them go into one message, and one that is too large would never be taken.
+            limit = self._limits.samples_bytes
+            self._fail_sample(row, TOO_LARGE, f"the chunk's answers exceed {limit} bytes")
+            return
+        self._answers[row] = sample
+        self._samples[row] = line
 
     def measure(self, named: NamedMetric) -> None:
         metric, n_scores = named.metric, len(named.metric.scores)

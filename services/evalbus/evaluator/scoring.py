@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from evalbus.errors import Malformed
 from evalbus.evaluator.plans import ready
-from evalbus.evaluator.rows import score_rows
+from evalbus.evaluator.rows import score_given_rows, score_rows
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
 
 Report = Callable[[int, int, int, int], None]
@@ -26,6 +26,7 @@ def score_chunk(
     request = ChunkRequested.model_validate_json(head)
     items = split_lines(lines, request.n_rows)
     plan = ready(request.plan, request.limits)
+    score = score_rows if request.samples == "asked" else score_given_rows
     columns: list[list[float | None]] = [[] for _ in range(plan.n_columns)]
     samples: list[bytes] = []
     errors: list[ScoreError] = []
@@ -33,7 +34,7 @@ def score_chunk(
         left = request.n_rows - done
         size = min(slice_rows, left) or plan.pace.next_slice(left, request.limits.row_seconds)
         with plan.pace.measured(size):
-            scored = score_rows(
+            scored = score(
                 items[done : done + size],
                 plan,
                 request.limits,
