@@ -8,6 +8,7 @@ from evalbus.metrics import directions_of
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import (
     AnswerStore,
+    CatalogueStore,
     ChunkToSend,
     ComparisonStore,
     DeadLetterStore,
@@ -23,10 +24,12 @@ from evalbus.store.base import (
     ScoreStore,
     Stretch,
     UpkeepStore,
+    UploadStore,
 )
 from evalbus.store.postgres import (
     Database,
     PostgresAnswers,
+    PostgresCatalogue,
     PostgresComparisons,
     PostgresDeadLetters,
     PostgresDispatch,
@@ -37,6 +40,7 @@ from evalbus.store.postgres import (
     PostgresRows,
     PostgresScores,
     PostgresUpkeep,
+    PostgresUploads,
     open_database,
 )
 from evalbus_schemas.jobs import Job
@@ -63,6 +67,8 @@ class Stores:
     dead_letters: DeadLetterStore
     answers: AnswerStore
     upkeep: UpkeepStore
+    catalogue: CatalogueStore
+    uploads: UploadStore
 
     async def claim(self, *, lease_seconds: float = LEASE_SECONDS) -> Lease:
         lease = await self.dispatch.claim(lease_seconds=lease_seconds)
@@ -145,4 +151,6 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             dead_letters=PostgresDeadLetters(database),
             answers=PostgresAnswers(database),
             upkeep=PostgresUpkeep(database),
+            catalogue=PostgresCatalogue(database),
+            uploads=PostgresUploads(database),
         )

@@ -53,7 +53,9 @@ class PostgresCatalogue:
                 if await connection.fetchval(SQL.lock_entry, new.kind, new.workspace, new.name):
                     return _unchanged(await _newest(connection, new), new)
             # It was deleted between the two statements: now the name may be free.
-        raise TransientError(f"{reference(new.workspace, new.name)} is made and deleted all the time")
+        raise TransientError(
+            f"{reference(new.workspace, new.name)} is made and deleted all the time"
+        )
 
     async def update(self, new: NewRevision) -> EntrySaved:
         new = _storable(new)
@@ -115,7 +117,9 @@ class PostgresCatalogue:
 def no_entry(kind: EntryKind, named: EntryNamed) -> NotFound:
     found = named.uid if named.name is None else reference(named.workspace, named.name)
     known_by = f"number {found} in workspace {named.workspace!r}" if named.name is None else found
-    revision = f" in revision {named.revision}" if isinstance(named, GetEntry) and named.revision else ""
+    revision = (
+        f" in revision {named.revision}" if isinstance(named, GetEntry) and named.revision else ""
+    )
     return NotFound(
         f"no {kind} is saved as {known_by}{revision}", {"wanted": f"a {kind}", "found": found}
     )

@@ -15,6 +15,8 @@ SQL = load("uploads.sql")
 PAGES_AT_ONCE = 16
 ABANDONED_DAYS = 7
 """A file that was begun and never completed is forgotten after so long, when the next one is begun."""
+WRONG_SIZE_HOURS = 1
+"""So long a file that was begun with one size keeps others from sending it with another."""
 
 
 class PostgresUploads:
@@ -77,15 +79,13 @@ def _data(page: Upload) -> bytes:
 async def _add(connection: Connection, page: Upload, data: bytes) -> Uploaded | None:
     """Where the file goes on; None if it is all there and has another hash, with which it is gone."""
     key = bytes.fromhex(page.sha256)
-    if page.offset == 0:
-        await connection.execute(SQL.forget_abandoned, key, page.size, ABANDONED_DAYS)
-    await connection.execute(SQL.begin_upload, key, page.size)
-    record = await connection.fetchrow(SQL.lock_upload, key)
-    assert record is not None, "who deletes it waits for its row, or came before it was made"
+    await connection.execute(SQL.forget_abandoned, key, page.size, ABANDONED_DAYS, WRONG_SIZE_HOURS)
+    record = await connection.fetchrow(SQL.lock_upload, key, page.size)
+    assert record is not None, "it is made or found"
     received, end = record["received"], page.offset + len(data)
     if record["size"] != page.size:
         raise Conflict(
-            f"a file with this hash is being sent with {record['size']} bytes, not {page.size}",
+            f"a file with this hash has {record['size']} bytes by what was sent before, not {page.size}",
             {"wanted": record["size"], "found": page.size},
         )
     if page.offset > received:

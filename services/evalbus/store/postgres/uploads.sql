@@ -1,23 +1,23 @@
 -- name: forget_abandoned
 -- Whoever sends the same file again starts anew; a size that was wrong must not stand in the way for so long.
 DELETE FROM upload
-WHERE completed_at IS NULL
-    AND (
-        created_at < now() - make_interval(days => $3)
-        OR (sha256 = $1 AND size <> $2 AND created_at < now() - make_interval(hours => 1))
-    );
-
--- name: begin_upload
-INSERT INTO upload (sha256, size)
-VALUES ($1, $2)
-ON CONFLICT DO NOTHING
-RETURNING true;
+WHERE sha256 IN (
+    SELECT sha256
+    FROM upload
+    WHERE completed_at IS NULL
+        AND (
+            created_at < now() - make_interval(days => $3)
+            OR (sha256 = $1 AND size <> $2 AND created_at < now() - make_interval(hours => $4))
+        )
+    FOR UPDATE SKIP LOCKED
+);
 
 -- name: lock_upload
-SELECT size, received, completed_at IS NOT NULL AS is_complete
-FROM upload
-WHERE sha256 = $1
-FOR UPDATE;
+-- The one that is there is written to without being changed, so that it is locked whether or not it was there.
+INSERT INTO upload AS there (sha256, size)
+VALUES ($1, $2)
+ON CONFLICT (sha256) DO UPDATE SET size = there.size
+RETURNING size, received, completed_at IS NOT NULL AS is_complete;
 
 -- name: add_page
 INSERT INTO upload_page (sha256, page_offset, data) VALUES ($1, $2, $3);
