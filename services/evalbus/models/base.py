@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from evalbus.errors import EvalbusError
+from evalbus.outside.calls import CallFailed as CallFailed
+from evalbus.outside.calls import HttpAnswer as HttpAnswer
 from evalbus.registry import PlugIn
 from evalbus_schemas.base import JsonObject
 
@@ -84,39 +85,6 @@ class Reply:
     """For the request log of the row: what was sent and what came back, without secrets."""
 
 
-class CallFailed(EvalbusError):
-    """One attempt gave no answer; `code` is one word for counting, the message holds no secret."""
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        is_retryable: bool,
-        is_outage: bool = False,
-        retry_after_seconds: float | None = None,
-        log: JsonObject | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.is_retryable = is_retryable
-        self.is_outage = is_outage
-        """True: it says something about the endpoint, not about this request (no connection, a time-out, 5xx)."""
-        self.retry_after_seconds = retry_after_seconds
-        self.log: JsonObject = log or {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpAnswer:
-    """A whole answer; the body has no secret in it that was sent along."""
-
-    status: int
-    headers: dict[str, str]
-    """With names in small letters."""
-    body: bytes
-
-
 @dataclass(frozen=True, kw_only=True)
 class QueueAnswer:
     """A reply that came over a queue."""
@@ -171,3 +139,6 @@ class LiveModel(Model):
     @abstractmethod
     async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
         """One attempt, within the call's time-out; raises CallFailed."""
+
+    def check(self, *, allow_private: bool) -> None:
+        """What can be known of its endpoint without a network; raises NotAllowed for one that may not be asked."""
