@@ -16,7 +16,7 @@ from evalbus.store.base import (
 )
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset, Params, Plugin
-from evalbus_schemas.chunks import ChunkProgress, ChunkScored, ScoreError
+from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored, ScoreError
 from evalbus_schemas.events import BenchmarkEvent
 
 SAMPLE = b'{"output_text":"Paris"}'
@@ -114,8 +114,9 @@ def a_scored_chunk(
     scores: Sequence[Sequence[float | None]] | None = None,
     errors: Sequence[ScoreError] = (),
     n_rows: int | None = None,
+    asked: Sequence[Asked] | None = None,
 ) -> ChunkScored:
-    """What an evaluator makes of a chunk: by default every metric gives every row 1.0."""
+    """What an evaluator makes of a chunk: by default every metric gives every row 1.0, after one call if it is live."""
     n_rows = n_rows or sent.n_rows
     columns = scores or [[1.0] * n_rows for _ in sent.plan.metrics]
     return ChunkScored(
@@ -126,8 +127,20 @@ def a_scored_chunk(
         n_rows=n_rows,
         scores=tuple(tuple(column) for column in columns),
         errors=tuple(errors),
+        asked=tuple(asked or [an_asked_row()] * (n_rows if sent.is_live else 0)),
         seconds=0.25,
         evaluator="evaluator-1",
+    )
+
+
+def an_asked_row(*, calls: int = 1, cost: float | None = 0.01, seconds: float = 0.2) -> Asked:
+    return Asked(
+        calls=calls,
+        input_tokens=10,
+        output_tokens=5,
+        cost=cost,
+        seconds=seconds,
+        requests=({"status": 200},) * calls,
     )
 
 

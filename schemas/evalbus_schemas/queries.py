@@ -326,12 +326,18 @@ class Row(Open):
 
     row_index: Count
     row_id: str
+    repeat: Count = 0
     dataset: Reference
     model: Reference
     item: JsonObject
     sample: JsonObject
     metrics: dict[Reference, tuple[NamedScore, ...]]
-    requests: tuple[JsonObject, ...] = ()
+    requests: Annotated[
+        tuple[JsonObject, ...], Field(description="Of a live model: each call, and what came back.")
+    ] = ()
+    latency_seconds: Annotated[
+        float | None, Field(description="Of the call that was answered.")
+    ] = None
     metric_errors: dict[str, str] | None
     failed: bool
 

@@ -22,7 +22,9 @@ async def test_nothing_is_claimed_when_no_job_waits(stores: Stores) -> None:
     assert await stores.dispatch.claim(lease_seconds=30) is None
 
 
-async def test_the_oldest_job_is_claimed_first_and_is_pending_until_it_is_sent(stores: Stores) -> None:
+async def test_the_oldest_job_is_claimed_first_and_is_pending_until_it_is_sent(
+    stores: Stores,
+) -> None:
     oldest, _ = await stores.jobs.create(a_new_job(name="oldest"))
     newest, _ = await stores.jobs.create(a_new_job(name="newest"))
 
@@ -70,7 +72,7 @@ async def test_starting_is_told_once_however_often_a_job_is_claimed(stores: Stor
     assert [(event.type, event.body.job) for event in events] == [
         ("evalbus.benchmark.started.v1", "first")
     ]
-    assert events[0].body.status is JobStatus.ACTIVE
+    assert events[0].body.status is JobStatus.PENDING
 
 
 async def test_a_released_job_is_claimed_at_once_and_goes_on_where_it_was(stores: Stores) -> None:

@@ -16,6 +16,7 @@ from evalbus.store.base import (
     JobLimits,
     JobStore,
     Lease,
+    ModelFacts,
     Stretch,
 )
 from evalbus.store.postgres.changes import EventWatcher
@@ -80,6 +81,7 @@ def a_lease() -> Lease:
         datasets=(
             DatasetProgress(fingerprint=fingerprint, position=None, n_rows=0, is_read=False),
         ),
+        models=(ModelFacts(is_live=False),),
     )
 
 

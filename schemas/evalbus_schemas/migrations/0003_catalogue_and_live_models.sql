@@ -39,6 +39,8 @@ CREATE TABLE job_model (
     endpoint text,
     parallelism integer NOT NULL,
     repeats smallint NOT NULL,
+    -- Rows that were taken over with their scores from the job that this one is derived from.
+    n_copied bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (job_no, model_no)
 );
 
@@ -98,6 +100,12 @@ CREATE TABLE job_log (
     PRIMARY KEY (job_no, log_no)
 );
 
+-- Services that reach the database and not the broker, and when they last said so.
+CREATE TABLE broker_away (
+    service uuid PRIMARY KEY,
+    noted_at timestamptz NOT NULL DEFAULT now()
+);
+
 ALTER TABLE result
     ADD COLUMN usage text NOT NULL DEFAULT '[]',
     ADD COLUMN data text NOT NULL DEFAULT '[]';
@@ -147,7 +155,7 @@ CREATE TABLE upload_page (
 
 -- migrate:down
 
-DROP TABLE upload_page, upload, entry_revision, entry, job_log, answer, job_model;
+DROP TABLE upload_page, upload, entry_revision, entry, broker_away, job_log, answer, job_model;
 ALTER TABLE result DROP COLUMN usage, DROP COLUMN data;
 ALTER TABLE score DROP COLUMN latency, DROP COLUMN requests;
 DROP INDEX chunk_open;

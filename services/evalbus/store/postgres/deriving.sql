@@ -26,7 +26,14 @@ WITH copied AS (
         ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $5 AND s.model_no = m.model_no
         AND s.row_index >= $6 AND s.row_index < $7
     WHERE m.job_no = $1 AND NOT s.is_failed
-    RETURNING 1
+    RETURNING model_no
+),
+
+counted AS (
+    UPDATE job_model AS m
+    SET n_copied = m.n_copied + c.n_rows
+    FROM (SELECT model_no, count(*) AS n_rows FROM copied GROUP BY model_no) AS c
+    WHERE m.job_no = $3 AND m.model_no = c.model_no
 )
 
 SELECT count(*) FROM copied;

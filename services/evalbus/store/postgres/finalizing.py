@@ -1,6 +1,7 @@
 """Making a result in one transaction, from the stored rows in row order."""
 
 import asyncio
+import math
 from array import array
 from collections.abc import Sequence
 from datetime import date
@@ -10,8 +11,8 @@ import orjson
 
 from evalbus.logs import get_logger
 from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
-from evalbus.store.postgres import events, jobs
-from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
+from evalbus.store.postgres import events, jobs, usage
+from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.sql import load
 from evalbus.store.tolerance import too_many_failed
@@ -86,7 +87,7 @@ class PostgresFinals:
         aggregate: Aggregate,
     ) -> None:
         results = await self._results(connection, job, job_no, month, benchmark, aggregate)
-        await _add_result(connection, job, job_no, month, benchmark, results)
+        await _add_result(connection, job, job_no, benchmark, results)
         await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
         done = await jobs.job_by_no(connection, job_no)
         await events.put(connection, "completed", events.event_of(done, results))
@@ -104,10 +105,12 @@ class PostgresFinals:
         sizes: list[int] = [
             record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)
         ]
+        repeats = [record["repeats"] for record in await connection.fetch(SQL.repeats, job_no)]
         results: list[MetricResult] = []
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
-                n_failed, values = await self._values(
+                read = self._values if repeats[model_no] == 1 else self._means_of_repeats
+                n_failed, values = await read(
                     connection, benchmark, (job_no, dataset_no, model_no, month), sizes[dataset_no]
                 )
                 columns = [
@@ -141,26 +144,48 @@ class PostgresFinals:
             slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
             assert slab, "an aggregate always has a row"
             n_failed += slab["n_failed"]
-            parts = columns_of(slab["scores"], len(values))
+            # Nothing at all where a derived job had no samples to score.
+            parts = columns_of(slab["scores"] or b"", len(values))
             for column, part in zip(values, parts, strict=True):
                 column.extend(part)
         return n_failed, values
+
+    async def _means_of_repeats(
+        self,
+        connection: Connection,
+        benchmark: Benchmark,
+        key: tuple[int, int, int, date],
+        n_rows: int,
+    ) -> "tuple[int, list[array[float]]]":
+        """The same where each row was asked for more than once: a row's value is the mean over its repeats."""
+        values = [array("d") for _ in self._scores_of(benchmark)]
+        n_failed = 0
+        for first_row in range(0, n_rows, SLAB_ROWS):
+            end = first_row + SLAB_ROWS
+            for row in await connection.fetch(SQL.slab_of_repeats, *key, first_row, end):
+                n_failed += row["is_failed"]
+                for column, repeats in zip(
+                    values, columns_of(row["scores"], len(values)), strict=True
+                ):
+                    column.append(_mean(repeats))
+        return n_failed, values
+
+
+def _mean(repeats: Sequence[float]) -> float:
+    """Over those that have a value; NaN if none has."""
+    finite = [value for value in repeats if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
 
 
 async def _add_result(
     connection: Connection,
     job: Job,
     job_no: int,
-    month: date,
     benchmark: Benchmark,
     results: Sequence[MetricResult],
 ) -> None:
-    digests = [
-        await connection.fetchval(
-            SQL.digest, job_no, dataset_no, month, timeout=WHOLE_DATASET_SECONDS
-        )
-        for dataset_no in range(len(benchmark.datasets))
-    ]
+    data = await usage.datasets_of(connection, job_no, benchmark)
+    models = await usage.models_of(connection, job_no, job.workspace, benchmark)
     result_no: int = await connection.fetchval(
         SQL.add_result,
         job_no,
@@ -168,8 +193,10 @@ async def _add_result(
         [reference(job.workspace, dataset.name) for dataset in benchmark.datasets],
         [reference(job.workspace, model.name) for model in benchmark.models],
         [reference(job.workspace, metric.name) for metric in benchmark.metrics],
-        digests,
+        [dataset.digest for dataset in data],
         orjson.dumps([metric.model_dump(mode="json") for metric in benchmark.metrics]).decode(),
+        orjson.dumps([model.model_dump(mode="json") for model in models]).decode(),
+        orjson.dumps([dataset.model_dump(mode="json") for dataset in data]).decode(),
     )
     lines = [(result, score) for result in results for score in result.scores]
     await connection.copy_records_to_table(

@@ -22,20 +22,26 @@ FROM (
     ORDER BY row_index, repeat
 ) AS in_order;
 
--- name: digest
--- A sum of hashes does not depend on the order of the rows.
-SELECT count(*) || ':' || coalesce(sum(hashtextextended(item, 0)::numeric), 0)
-FROM item
-WHERE job_no = $1 AND dataset_no = $2 AND month = $3;
+-- name: slab_of_repeats
+-- The repeats of a row together; it failed if all of them did.
+SELECT bool_and(is_failed) AS is_failed, string_agg(array_send(scores), '' ORDER BY repeat) AS scores
+FROM score
+WHERE job_no = $1 AND dataset_no = $2 AND model_no = $3 AND month = $4
+    AND row_index >= $5 AND row_index < $6
+GROUP BY row_index
+ORDER BY row_index;
+
+-- name: repeats
+SELECT repeats FROM job_model WHERE job_no = $1 ORDER BY model_no;
 
 -- name: add_result
 INSERT INTO result (
     workspace, name, job_id, job_no, benchmark, datasets, models, metrics, labels,
-    n_rows, n_failed, started_at, finished_at, created_by, digests, metric_specs
+    n_rows, n_failed, started_at, finished_at, created_by, digests, metric_specs, usage, data
 )
 SELECT
     workspace, name, job_id, job_no, $2, $3, $4, $5, labels,
-    rows_done, rows_failed, started_at, now(), created_by, $6, $7::jsonb
+    rows_done, rows_failed, started_at, now(), created_by, $6, $7::jsonb, $8, $9
 FROM job
 WHERE job_no = $1
 RETURNING result_no;

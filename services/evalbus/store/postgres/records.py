@@ -53,7 +53,20 @@ def job_of(record: "Record") -> Job:
         finished_at=record["finished_at"],
         error=None if code is None else JobError(code=code, message=record["error_message"]),
         correlation_id=record["correlation_id"],
+        derived_from=record["derived_from"],
+        derivation=record["derivation"],
+        rows_per_second=record["rows_per_second"],
+        eta_seconds=_eta(record),
     )
+
+
+def _eta(record: "Record") -> float | None:
+    """At the rate so far; None while nothing can be said."""
+    rate: float | None = record["rows_per_second"]
+    if not rate or record["rows_total"] is None:
+        return None
+    left: int = record["rows_total"] - record["rows_done"]
+    return left / rate
 
 
 def number_after(cursor: str | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 import orjson
+from pydantic import TypeAdapter
 
 from evalbus.errors import NotFound, OverLimit
 from evalbus.filters import parse_filter, parse_search
@@ -26,8 +27,12 @@ from evalbus_schemas.queries import (
     ResultSort,
 )
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
+from evalbus_schemas.usage import DatasetUsed, ModelUsage
 
 SQL = load("results.sql")
+
+_USAGE = TypeAdapter(tuple[ModelUsage, ...])
+_DATA = TypeAdapter(tuple[DatasetUsed, ...])
 
 # The number of a result decides among equals, so that no page repeats or passes one by.
 ORDERS: dict[ResultSort, str] = {
@@ -160,6 +165,8 @@ def _result(
             MetricResult(dataset=dataset, model=model, metric=metric, scores=tuple(scores))
             for (dataset, model, metric), scores in grouped.items()
         ),
+        usage=_USAGE.validate_json(record["usage"]),
+        data=_DATA.validate_json(record["data"]),
     )
 
 

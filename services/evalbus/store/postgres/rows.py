@@ -141,10 +141,13 @@ def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, names: 
     return Row(
         row_index=record["row_index"],
         row_id=record["row_id"],
+        repeat=record["repeat"],
         dataset=reference(workspace, benchmark.datasets[dataset_no].name),
         model=reference(workspace, benchmark.models[model_no].name),
         item=orjson.loads(record["item"]) if record["item"] else {},
         sample=orjson.loads(record["sample"]),
+        requests=tuple(orjson.loads(record["requests"] or "[]")),
+        latency_seconds=record["latency"],
         metrics={metric: tuple(scores) for metric, scores in metrics.items()},
         metric_errors={
             reference(workspace, error["metric"])
