@@ -18,6 +18,7 @@ EvalbusError
 │   ├── SourceBroken          a dataset that can no longer be read as it was accepted
 │   ├── TemplateError         one row cannot be rendered (templates/base.py)
 │   ├── RowsFailed            some rows of a batch cannot (templates/base.py)
+│   ├── WrongSamples          rows that are not what a class of benchmark is made of (client/samples.py)
 │   └── WrongSettings         exit code 78
 """
 
