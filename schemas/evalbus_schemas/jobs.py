@@ -35,7 +35,7 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.PENDING: _ENDINGS
     | {JobStatus.ACTIVE, JobStatus.PAUSING, JobStatus.PAUSED, JobStatus.COMPLETED},
     JobStatus.ACTIVE: _ENDINGS | {JobStatus.COMPLETED, JobStatus.PAUSING, JobStatus.PAUSED},
-    JobStatus.PAUSING: _ENDINGS | {JobStatus.PAUSED},
+    JobStatus.PAUSING: _ENDINGS | {JobStatus.PAUSED, JobStatus.RESUMING, JobStatus.ACTIVE},
     JobStatus.PAUSED: _ENDINGS | {JobStatus.RESUMING, JobStatus.ACTIVE},
     JobStatus.RESUMING: _ENDINGS | {JobStatus.PENDING, JobStatus.ACTIVE},
     JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.ERROR}),
@@ -44,7 +44,7 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.CANCELLED: frozenset(),
 }
 """What a job may become next. `pending`: its rows are being read, none was sent yet; `pausing`: what was sent is
-still coming in; `resuming`: nothing was sent again yet."""
+still coming in, and whoever resumes the job need not wait for that; `resuming`: nothing was sent again yet."""
 
 
 class JobError(Open):
@@ -120,7 +120,10 @@ class Why(Open):
     chunks_waiting: Count
     chunks_in_flight: Count
     oldest_chunk: Annotated[
-        Count | None, Field(description="The number of the chunk that is out the longest.")
+        Count | None,
+        Field(
+            description="The number of the chunk that is out the longest; if none is out, of the first that waits."
+        ),
     ]
     oldest_chunk_seconds: float | None
 

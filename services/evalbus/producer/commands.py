@@ -94,8 +94,14 @@ def command_methods(
 def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
     """What needs the database and nothing else."""
 
-    async def jobs_cancel(named: JobNamed, _message: Message) -> BaseModel:
-        return await jobs.cancel(named.workspace, named.job)
+    async def jobs_cancel(named: JobNamed, message: Message) -> BaseModel:
+        return await jobs.cancel(named.workspace, named.job, by=message.sender)
+
+    async def jobs_pause(named: JobNamed, message: Message) -> BaseModel:
+        return await jobs.pause(named.workspace, named.job, by=message.sender)
+
+    async def jobs_resume(named: JobNamed, message: Message) -> BaseModel:
+        return await jobs.resume(named.workspace, named.job, by=message.sender)
 
     async def jobs_delete(named: JobNamed, message: Message) -> BaseModel:
         deleted = await jobs.delete(named.workspace, named.job)
@@ -109,6 +115,8 @@ def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
 
     return {
         "jobs.cancel": jobs_cancel,
+        "jobs.pause": jobs_pause,
+        "jobs.resume": jobs_resume,
         "jobs.delete": jobs_delete,
         "results.delete": results_delete,
     }

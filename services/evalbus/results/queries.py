@@ -30,6 +30,7 @@ from evalbus_schemas.queries import (
     ListDeadLetters,
     ListEvents,
     ListJobs,
+    ListLog,
     ListResults,
     ListRows,
     Nothing,
@@ -58,6 +59,7 @@ class Queries:
             "jobs.list": self.jobs_list,
             "jobs.why": self.jobs_why,
             "jobs.wait": self.jobs_wait,
+            "jobs.logs": self.jobs_logs,
             "results.get": self.results_get,
             "results.list": self.results_list,
             "results.compare": self.results_compare,
@@ -95,6 +97,9 @@ class Queries:
                 if job.is_terminal or left <= 0:
                     return job
                 await ended.wait(min(left, POLL_SECONDS))
+
+    async def jobs_logs(self, query: ListLog, _: Message) -> BaseModel:
+        return await self.jobs.logs(query)
 
     async def results_get(self, named: GetResult, _: Message) -> BaseModel:
         return await self.results.result(named)

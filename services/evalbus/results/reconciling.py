@@ -31,6 +31,7 @@ class Reconciling:
                 overdue = await self.upkeep.overdue_to_pending(overdue_seconds=self.overdue_seconds)
                 if overdue:
                     log.warning("chunks.overdue", chunks=overdue)
+                await self.upkeep.end_overdue()
                 await self.upkeep.settle()
                 await self._reclaim()
                 if clock() >= forget_at:

@@ -14,6 +14,7 @@ from evalbus.bus.topology import (
     RPC_QUERIES,
     SCORED_QUEUE,
 )
+from evalbus.results.broker_watch import BrokerWatch
 from evalbus.results.finalizing import Finalizing
 from evalbus.results.keeping import KeepAnswers, KeepChunk, KeepDeadLetter, NoteProgress
 from evalbus.results.queries import Queries
@@ -92,7 +93,7 @@ async def serve(
     async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
         tasks = [
             loops.create_task(loop.run(), name=type(loop).__name__)
-            for loop in (finalizing, relaying, reconciling)
+            for loop in (finalizing, relaying, reconciling, BrokerWatch(bus=bus, upkeep=upkeep))
         ]
         await doors.enter_async_context(answer(bus=bus, queries=queries))
         subscriptions = [

@@ -133,7 +133,7 @@ class JobStore(Protocol):
         """Raises NotFound."""
         ...
 
-    async def cancel(self, workspace: str, name_or_id: str) -> Job:
+    async def cancel(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
         """End it, with its event; one that has ended is returned as it is. Raises NotFound."""
         ...
 
@@ -142,15 +142,24 @@ class JobStore(Protocol):
         ...
 
     async def delete(self, workspace: str, name_or_id: str) -> Deleted:
-        """An ended job and its rows; its result stays. Raises NotFound, or Conflict if it has not ended."""
+        """An ended job and its rows; its result stays.
+
+        Raises NotFound, or Conflict if it has not ended or an unfinished job is derived from it.
+        """
         ...
 
-    async def pause(self, workspace: str, name_or_id: str) -> Job:
-        """Send no more of its chunks; what is in flight is still kept. Raises NotFound, or Conflict if it has ended."""
+    async def pause(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
+        """Send no more of its chunks; what is in flight is still kept. It does not complete before it is resumed.
+
+        Twice is as once. Raises NotFound, or Conflict if it has ended or is about to.
+        """
         ...
 
-    async def resume(self, workspace: str, name_or_id: str) -> Job:
-        """Raises NotFound, or Conflict if it is not paused; one that runs is returned as it is."""
+    async def resume(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
+        """Let it go on, though some of it may still be in flight; one that runs is returned as it is.
+
+        Raises NotFound, or Conflict if it has ended or is about to.
+        """
         ...
 
     async def logs(self, query: ListLog) -> LogPage:
@@ -558,6 +567,14 @@ class UpkeepStore(Protocol):
 
     async def forget(self, *, event_days: int, answer_days: int) -> None:
         """Drop what retention no longer keeps, and prepare the partitions of the coming month."""
+        ...
+
+    async def broker_away(self, service: UUID) -> None:
+        """This service cannot reach the broker; to be said again every few seconds, as long as it is so."""
+        ...
+
+    async def broker_back(self, service: UUID) -> None:
+        """It can again, or has stopped looking."""
         ...
 
     async def settle(self) -> None:

@@ -7,14 +7,16 @@ from uuid import UUID
 import orjson
 
 from evalbus.errors import Conflict, NotFound
-from evalbus.store.base import NewJob
-from evalbus.store.postgres import events
+from evalbus.store.base import NewJob, SourceJob
+from evalbus.store.postgres import events, job_log, pausing, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import id_in, job_of, number_after, page_of, storable
 from evalbus.store.postgres.sql import load
-from evalbus_schemas.jobs import Job, Why, WhyReason
+from evalbus.store.postgres.why import why
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.jobs import Job, Why
 from evalbus_schemas.names import made_up_job_name, reference
-from evalbus_schemas.queries import Deleted, JobPage, ListJobs
+from evalbus_schemas.queries import Deleted, JobPage, ListJobs, ListLog, LogPage
 
 if TYPE_CHECKING:
     import asyncpg
@@ -23,22 +25,6 @@ SQL = load("jobs.sql")
 
 NAMES_TRIED_MAX = 20
 """Two jobs of one benchmark and second may be given the same name; so many times in a row they are not."""
-
-SILENT_SECONDS = 30.0
-"""When of all chunks in flight none was sent and none gave a sign of life for so long, probably nobody evaluates."""
-
-ADVICE: dict[WhyReason, str] = {
-    "not_dispatched": "No producer reads it or sends its chunks; is `evalbus serve producer` running?",
-    "no_evaluator": "Chunks wait on the queue; is `evalbus serve evaluator` running?",
-    "model_limited": "The model's limits hold it back; raise parallelism or wait.",
-    "circuit_open": "The model's endpoint fails; look at it, the job goes on when it answers.",
-    "retry_delay": "Rows wait for their next try; nothing to do.",
-    "broker_down": "RabbitMQ cannot be reached; the job goes on when it is back.",
-    "lease_held": "A producer holds its datasets and reads them, or died; another takes over when the lease ends.",
-    "paused": "Somebody paused it; `evalbus jobs resume` lets it go on.",
-    "finalizing": "Every row is scored; its result is being made, if `evalbus serve results` is running.",
-    "nothing": "It waits for nothing.",
-}
 
 
 class PostgresJobs:
@@ -49,8 +35,11 @@ class PostgresJobs:
         async with self._database.connection() as connection:
             await connection.execute(SQL.ensure_partition)
         async with self._database.transaction() as connection:
+            source_no = await _source_held(connection, job)
             job_no, is_new = await _made_or_insert(connection, job)
             if is_new:
+                if job.derivation is not None and source_no is None:
+                    raise Conflict("the job to go on from was deleted", {"wanted": "a kept job"})
                 await connection.execute(SQL.add_dataset, job_no, list(job.fingerprints))
                 await connection.execute(
                     SQL.add_model,
@@ -60,19 +49,21 @@ class PostgresJobs:
                     job.benchmark.params.parallelism,
                     job.benchmark.params.repeats,
                 )
+                await _tell_beginning(connection, job_no, job, source_no)
                 await connection.execute(SQL.notify_work)
-            return await job_by_no(connection, job_no), is_new
+            return await _told(connection, job_no), is_new
 
     async def made_by(
         self, workspace: str, idempotency_key: str, content_hash: bytes
     ) -> Job | None:
         async with self._database.connection() as connection:
             job_no = await _made_by(connection, workspace, idempotency_key, content_hash)
-            return None if job_no is None else await job_by_no(connection, job_no)
+            return None if job_no is None else await _told(connection, job_no)
 
     async def job(self, workspace: str, name_or_id: str) -> Job:
         async with self._database.connection() as connection:
-            return job_of(await _find(connection, workspace, name_or_id))
+            found = await _find(connection, workspace, name_or_id)
+            return await usage.told(connection, found["job_no"], job_of(found))
 
     async def list(self, query: ListJobs) -> JobPage:
         async with self._database.connection() as connection:
@@ -87,20 +78,23 @@ class PostgresJobs:
         kept, following = page_of(records, query.limit, "job_no", job_of)
         return JobPage(jobs=kept, next=following)
 
-    async def cancel(self, workspace: str, name_or_id: str) -> Job:
+    async def cancel(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
         async with self._database.transaction() as connection:
             found = await _find(connection, workspace, name_or_id)
             if await connection.fetchval(SQL.end_job, found["job_no"], "cancelled", None, None):
+                told = f"cancelled{pausing.named(by)}"
+                await job_log.write(connection, found["job_no"], "job", "info", told)
                 job = await job_by_no(connection, found["job_no"])
                 await events.put(connection, "cancelled", events.event_of(job))
                 await connection.execute(SQL.notify_work)
-                return job
-            return await job_by_no(connection, found["job_no"])
+            return await _told(connection, found["job_no"])
 
     async def delete(self, workspace: str, name_or_id: str) -> Deleted:
         async with self._database.transaction() as connection:
             found = await _find(connection, workspace, name_or_id)
             deleted_at = await connection.fetchval(SQL.delete_job, found["job_no"])
+            if deleted_at is not None:
+                await _refuse_while_derived(connection, found["job_no"], name_or_id)
         if deleted_at is None and job_of(found).is_terminal:
             raise _no_job(workspace, name_or_id)
         if deleted_at is None:
@@ -116,21 +110,57 @@ class PostgresJobs:
             if job_no is not None:
                 await fail(connection, job_no, code=code, message=message)
 
+    async def pause(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
+        async with self._database.transaction() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            await pausing.pause(connection, found["job_no"], job_of(found), by=by)
+        # Of whoever dies between the two, upkeep does the second.
+        async with self._database.transaction() as connection:
+            await pausing.stand_still(connection, found["job_no"])
+            return await _told(connection, found["job_no"])
+
+    async def resume(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
+        async with self._database.transaction() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            await pausing.resume(connection, found["job_no"], job_of(found), by=by)
+            return await _told(connection, found["job_no"])
+
+    async def logs(self, query: ListLog) -> LogPage:
+        async with self._database.connection() as connection:
+            found = await _find(connection, query.workspace, query.job)
+            return await job_log.page(
+                connection, found["job_no"], after=query.after, limit=query.limit
+            )
+
+    async def source(self, workspace: str, name_or_id: str) -> SourceJob:
+        async with self._database.connection() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            record = await connection.fetchrow(SQL.source, found["job_no"])
+        job = job_of(found)
+        if record is None:
+            raise Conflict(
+                f"job {job.name!r} is {job.status.value}: only one that has ended can be gone on from",
+                {"wanted": "a job that has ended", "found": job.status.value},
+            )
+        return SourceJob(
+            job=job,
+            benchmark=Benchmark.model_validate_json(record["spec"]),
+            fingerprints=tuple(record["fingerprints"]),
+            rows_missing=record["rows_missing"],
+        )
+
     async def why(self, workspace: str, name_or_id: str) -> Why:
         async with self._database.connection() as connection:
-            job = job_of(found := await _find(connection, workspace, name_or_id))
-            record = await connection.fetchrow(SQL.why, found["job_no"])
-        assert record, "the job was found a moment ago"
-        reason = _reason(job, record)
-        return Why(
-            job=job.name,
-            status=job.status,
-            reason=reason,
-            advice=ADVICE[reason],
-            chunks_waiting=record["waiting"],
-            chunks_in_flight=record["in_flight"],
-            oldest_chunk=record["oldest_chunk"],
-            oldest_chunk_seconds=record["oldest_seconds"],
+            found = await _find(connection, workspace, name_or_id)
+            return await why(connection, found["job_no"], job_of(found))
+
+
+async def _refuse_while_derived(connection: Connection, job_no: int, name_or_id: str) -> None:
+    """After its row is locked: whoever derives a job from it now waits, and then finds it gone. Raises Conflict."""
+    if derived := await connection.fetchval(SQL.derived_unfinished, job_no):
+        raise Conflict(
+            f"job {name_or_id!r} cannot be deleted before {', '.join(derived)}, which takes over its rows, has ended",
+            {"wanted": "a job that no unfinished one is derived from", "found": derived},
         )
 
 
@@ -152,6 +182,26 @@ async def _made_or_insert(connection: Connection, job: NewJob) -> tuple[int, boo
             return made, False
         taken_by = "job"
     raise _name_taken(job.workspace, name, taken_by)
+
+
+async def _source_held(connection: Connection, job: NewJob) -> int | None:
+    """The number of the job that it is derived from, which nobody deletes meanwhile; None if there is none."""
+    if job.derivation is None:
+        return None
+    source_no: int | None = await connection.fetchval(SQL.hold_source, job.derivation.source)
+    return source_no
+
+
+async def _tell_beginning(
+    connection: Connection, job_no: int, job: NewJob, source_no: int | None
+) -> None:
+    name = await connection.fetchval(SQL.name, job_no)
+    await job_log.write(
+        connection, job_no, "job", "info", f"accepted{pausing.named(job.created_by)}"
+    )
+    if job.derivation is not None and source_no is not None:
+        verb = "retried" if job.derivation.how == "retry" else "re-scored"
+        await job_log.write(connection, source_no, "job", "info", f"{verb} as job {name}")
 
 
 async def _insert(connection: Connection, job: NewJob, name: str) -> int | None:
@@ -193,8 +243,15 @@ async def fail(connection: Connection, job_no: int, *, code: str, message: str) 
     """In the caller's transaction; nothing if the job has ended already."""
     if await connection.fetchval(SQL.end_job, job_no, "error", code, storable(message)):
         job = await job_by_no(connection, job_no)
+        await job_log.write(
+            connection, job_no, "job", "error", f"ended in error: {message} ({code})"
+        )
         await events.put(connection, "failed", events.event_of(job))
         await connection.execute(SQL.notify_work)
+
+
+async def _told(connection: Connection, job_no: int) -> Job:
+    return await usage.told(connection, job_no, await job_by_no(connection, job_no))
 
 
 async def job_by_no(connection: Connection, job_no: int) -> Job:
@@ -218,21 +275,6 @@ def _no_job(workspace: str, name_or_id: str) -> NotFound:
         f"no job {name_or_id!r} in workspace {workspace!r}",
         {"wanted": "a job", "found": name_or_id},
     )
-
-
-def _reason(job: Job, record: "asyncpg.Record") -> WhyReason:
-    if job.is_terminal:
-        return "nothing"
-    if job.status in ("pausing", "paused"):
-        return "paused"
-    if record["is_whole"]:
-        return "finalizing"
-    if record["in_flight"]:
-        return "no_evaluator" if record["silent_seconds"] > SILENT_SECONDS else "nothing"
-    if record["waiting"] or not record["is_leased"]:
-        # Every job with work gets a place in the window, so somebody would have sent a chunk.
-        return "not_dispatched"
-    return "lease_held"
 
 
 def _name_taken(workspace: str, name: str, by: str) -> Conflict:

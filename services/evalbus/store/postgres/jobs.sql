@@ -72,21 +72,30 @@ SELECT job_no FROM job WHERE job_id = $1;
 -- name: notify_work
 SELECT pg_notify('evalbus_work', '');
 
--- name: why
+-- name: name
+SELECT name FROM job WHERE job_no = $1;
+
+-- name: source
+-- An ended job, and whether anything is left to do of it.
 SELECT
-    j.n_chunks = j.chunks_done AS is_whole,
-    j.lease_until > now() AS is_leased,
-    count(c.*) FILTER (WHERE c.status = 'pending') AS waiting,
-    count(c.*) FILTER (WHERE c.status = 'sent') AS in_flight,
-    extract(EPOCH FROM now() - min(c.sent_at) FILTER (WHERE c.status = 'sent'))::float8 AS oldest_seconds,
-    (array_agg(c.chunk_no ORDER BY c.sent_at) FILTER (WHERE c.status = 'sent')) [1] AS oldest_chunk,
-    extract(
-        EPOCH FROM now() - max(coalesce(c.heartbeat_at, c.sent_at)) FILTER (WHERE c.status = 'sent')
-    )::float8 AS silent_seconds
+    j.spec,
+    (
+        SELECT array_agg(d.fingerprint ORDER BY d.dataset_no)
+        FROM job_dataset AS d
+        WHERE d.job_no = j.job_no
+    ) AS fingerprints,
+    j.rows_failed > 0 OR j.rows_total IS NULL OR j.rows_done < j.rows_total AS rows_missing
 FROM job AS j
-LEFT JOIN chunk AS c ON c.job_no = j.job_no AND c.status <> 'done'
-WHERE j.job_no = $1
-GROUP BY j.job_no;
+WHERE j.job_no = $1 AND j.status IN ('completed', 'error', 'cancelled');
+
+-- name: hold_source
+-- Not deleted before the job that is derived from it is there.
+SELECT job_no FROM job WHERE job_id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: derived_unfinished
+SELECT array_agg(name ORDER BY job_no)
+FROM job
+WHERE derived_from = $1 AND status NOT IN ('completed', 'error', 'cancelled');
 
 -- name: delete_job
 -- Out of every answer at once; upkeep reclaims its rows, and late messages still find whose they are.

@@ -21,7 +21,7 @@ FROM (
     FOR UPDATE OF c SKIP LOCKED
 ) AS late
 WHERE chunk.job_no = late.job_no AND chunk.chunk_no = late.chunk_no
-RETURNING chunk.chunk_no;
+RETURNING chunk.job_no;
 
 -- name: in_flight
 UPDATE chunk
@@ -34,7 +34,7 @@ FROM (
     FOR UPDATE
 ) AS lost
 WHERE chunk.job_no = lost.job_no AND chunk.chunk_no = lost.chunk_no
-RETURNING chunk.chunk_no;
+RETURNING chunk.job_no;
 
 -- name: free_leases
 UPDATE job SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL;
@@ -69,6 +69,21 @@ SELECT job_no
 FROM job AS j
 WHERE j.status IN ('pausing', 'cancelling')
     AND NOT EXISTS (SELECT 1 FROM chunk AS c WHERE c.status = 'sent' AND c.job_no = j.job_no);
+
+-- name: beyond_deadline
+SELECT job_no, deadline_seconds
+FROM job
+WHERE status IN ('created', 'pending', 'active', 'pausing', 'paused', 'resuming', 'cancelling')
+    AND started_at + make_interval(secs => deadline_seconds) < now()
+ORDER BY job_no;
+
+-- name: broker_away
+INSERT INTO broker_away (service) VALUES ($1)
+ON CONFLICT (service) DO UPDATE SET noted_at = now();
+
+-- name: broker_back
+-- With it goes what services said that have died since.
+DELETE FROM broker_away WHERE service = $1 OR noted_at < now() - interval '1 day';
 
 -- name: forget_events
 DELETE FROM event
@@ -111,6 +126,9 @@ WHERE month = $2 AND (job_no, dataset_no, row_index) IN (
 
 -- name: reclaim_chunks
 DELETE FROM chunk WHERE job_no = $1;
+
+-- name: reclaim_log
+DELETE FROM job_log WHERE job_no = $1;
 
 -- name: reclaimed
 UPDATE job SET reclaimed_at = now() WHERE job_no = $1;
