@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from evalbus.errors import Conflict, Invalid, NotFound
-from evalbus_schemas.benchmark import Benchmark, Plugin
+from evalbus_schemas.benchmark import Benchmark, Params, Plugin
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import ComparedCell, CompareResults
 from tests.builders import a_benchmark, a_new_job, a_scored_chunk, a_stretch, samples_of
@@ -202,3 +202,26 @@ async def test_a_large_comparison_does_not_depend_on_what_the_planner_believes(
     other = comparison.scores[0].cells[1]
     assert other is not None
     assert (other.n_paired, other.better, other.equal) == (n_rows, n_rows // 2, n_rows // 2)
+
+
+async def test_a_model_that_was_asked_repeatedly_is_compared_by_the_mean_of_each_row(
+    stores: Stores,
+) -> None:
+    benchmark = a_benchmark(models=("old", "live"), params=Params(repeats=2, parallelism=64))
+    new = a_new_job(name="job", benchmark=benchmark, live=("live",))
+    await stores.a_job_read(new, rows=3, in_chunks_of=3)
+    live: dict[int, list[float | None]] = {0: [1.0, 0.0, None], 1: [0.0, 0.0, 1.0]}
+    for sent in await stores.take():
+        scores: list[float | None] = live[sent.repeat] if sent.is_live else [0.0, 1.0, 1.0]
+        scored = a_scored_chunk(sent, scores=[scores])
+        await stores.scores.keep(scored, samples_of(scored))
+    await stores.finalize()
+
+    comparison = await stores.comparisons.compare(CompareResults(columns=("job",)))
+
+    compared = cell(comparison.scores[0].cells[1])
+    assert compared["mean"] == 0.5
+    assert compared["delta"] == pytest.approx(-1 / 6)
+    assert (compared["n_paired"], compared["better"], compared["worse"], compared["equal"]) == (
+        3, 1, 1, 1,
+    )  # fmt: skip

@@ -42,6 +42,8 @@ class _Source:
     job_no: int
     month: date
     benchmark: Benchmark
+    repeats: Sequence[int]
+    """How often each model was asked for each row."""
     digests: Mapping[str, str]
     """Of each dataset."""
     specs: Mapping[str, JsonObject]
@@ -159,7 +161,10 @@ class PostgresComparisons:
         if not shared:
             return {}
         records = await connection.fetch(
-            SQL.paired,
+            SQL.paired.format(
+                baseline=_values_of(baseline, "$1", "$2", "$3", "$4"),
+                this=_values_of(column, "$5", "$6", "$7", "$8"),
+            ),
             *_rows_of(baseline, dataset),
             *_rows_of(column, dataset),
             [of_baseline.index(name) + 1 for name in shared],
@@ -217,6 +222,7 @@ def _source_of(record: "asyncpg.Record", result: Result) -> _Source:
         result=result,
         job_no=record["job_no"],
         month=record["month"],
+        repeats=record["repeats"],
         benchmark=Benchmark.model_validate_json(record["spec"]),
         digests=dict(zip(result.datasets, digests, strict=True)),
         specs=dict(zip(result.metrics, specs, strict=True)),
@@ -238,6 +244,13 @@ def _models_of(source: _Source, model: str) -> list[_Column]:
         known = [column.model.partition("/")[2] for column in columns]
         raise unknown("model", model, known, where=source.result.name)
     return found
+
+
+def _values_of(column: _Column, job_no: str, month: str, dataset_no: str, model_no: str) -> str:
+    """The query of each row's id and values, with the numbers of its parameters."""
+    is_repeated = column.source.repeats[column.model_no] > 1
+    query: str = SQL.repeatedly_asked if is_repeated else SQL.once_asked
+    return query.format(job_no=job_no, month=month, dataset_no=dataset_no, model_no=model_no)
 
 
 def _rows_of(column: _Column, dataset: str) -> tuple[int, date, int, int]:

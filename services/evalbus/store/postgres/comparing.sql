@@ -1,5 +1,7 @@
 -- name: column
-SELECT r.*, j.month, j.spec, j.deleted_at IS NOT NULL AS are_rows_deleted
+SELECT
+    r.*, j.month, j.spec, j.deleted_at IS NOT NULL AS are_rows_deleted,
+    (SELECT array_agg(m.repeats ORDER BY m.model_no) FROM job_model AS m WHERE m.job_no = r.job_no) AS repeats
 FROM result AS r
 JOIN job AS j ON j.job_no = r.job_no
 WHERE r.workspace = $1 AND r.name = $2 AND r.deleted_at IS NULL;
@@ -8,24 +10,40 @@ WHERE r.workspace = $1 AND r.name = $2 AND r.deleted_at IS NULL;
 -- Of a job that was stored just now the planner knows nothing, takes its rows for one, and would loop over all pairs.
 SET LOCAL enable_nestloop = off;
 
+-- name: once_asked
+SELECT i.row_id, s.scores
+FROM score AS s
+JOIN item AS i
+    ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
+    AND i.row_index = s.row_index AND i.month = s.month
+WHERE s.job_no = {job_no} AND s.month = {month} AND s.dataset_no = {dataset_no} AND s.model_no = {model_no}
+
+-- name: repeatedly_asked
+-- A row's value is the mean over its repeats that have one.
+SELECT row_id, array_agg(value ORDER BY score_no) AS scores
+FROM (
+    SELECT
+        i.row_id,
+        v.ordinality AS score_no,
+        coalesce(avg(nullif(v.value, 'NaN')::numeric)::double precision, 'NaN') AS value
+    FROM score AS s
+    JOIN item AS i
+        ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
+        AND i.row_index = s.row_index AND i.month = s.month
+    CROSS JOIN LATERAL unnest(s.scores) WITH ORDINALITY AS v (value, ordinality)
+    WHERE s.job_no = {job_no} AND s.month = {month} AND s.dataset_no = {dataset_no} AND s.model_no = {model_no}
+    GROUP BY i.row_id, v.ordinality
+) AS means
+GROUP BY row_id
+
 -- name: paired
 -- Rows of two models by their ids.
 WITH baseline AS (
-    SELECT i.row_id, s.repeat, s.scores
-    FROM score AS s
-    JOIN item AS i
-        ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
-        AND i.row_index = s.row_index AND i.month = s.month
-    WHERE s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = $4
+    {baseline}
 ),
 
 this AS (
-    SELECT i.row_id, s.repeat, s.scores
-    FROM score AS s
-    JOIN item AS i
-        ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
-        AND i.row_index = s.row_index AND i.month = s.month
-    WHERE s.job_no = $5 AND s.month = $6 AND s.dataset_no = $7 AND s.model_no = $8
+    {this}
 ),
 
 pair AS (
@@ -36,7 +54,7 @@ pair AS (
         nullif(baseline.scores[score.of_baseline], 'NaN') AS before,
         nullif(this.scores[score.of_this], 'NaN') AS after
     FROM baseline
-    FULL JOIN this ON this.row_id = baseline.row_id AND this.repeat = baseline.repeat
+    FULL JOIN this ON this.row_id = baseline.row_id
     CROSS JOIN unnest($9::integer [], $10::integer []) WITH ORDINALITY
         AS score (of_baseline, of_this, ordinality)
 )
