@@ -18,6 +18,7 @@ from evalbus.bus.rabbitmq import RabbitMQBus
 from evalbus.errors import EvalbusError, WrongSettings
 from evalbus.evaluator import service as evaluator
 from evalbus.evaluator.children import ScoringChildren
+from evalbus.evaluator.reach import open_reach
 from evalbus.health import Check as HealthCheck
 from evalbus.health import served
 from evalbus.logs import get_logger
@@ -54,6 +55,8 @@ class Stores:
     dead_letters: postgres.PostgresDeadLetters
     answers: postgres.PostgresAnswers
     upkeep: postgres.PostgresUpkeep
+    catalogue: postgres.PostgresCatalogue
+    uploads: postgres.PostgresUploads
 
     @property
     def queries(self) -> Queries:
@@ -65,6 +68,8 @@ class Stores:
             events=self.events,
             dead_letters=self.dead_letters,
             answers=self.answers,
+            catalogue=self.catalogue,
+            uploads=self.uploads,
             changes=self.changes,
         )
 
@@ -94,6 +99,8 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             dead_letters=postgres.PostgresDeadLetters(database),
             answers=postgres.PostgresAnswers(database),
             upkeep=postgres.PostgresUpkeep(database),
+            catalogue=postgres.PostgresCatalogue(database),
+            uploads=postgres.PostgresUploads(database),
         )
 
 
@@ -135,7 +142,8 @@ async def serving(
         if "evaluator" in roles:
             children = ScoringChildren(settings.worker_count)
             await open_services.enter_async_context(children)
-            await open_services.enter_async_context(evaluator.serve(bus, settings, children))
+            reach = await open_services.enter_async_context(open_reach(bus, settings))
+            await open_services.enter_async_context(evaluator.serve(bus, settings, children, reach))
         if "results" in roles:
             assert stores is not None, "results keeps everything in the database"
             await open_services.enter_async_context(
@@ -162,6 +170,8 @@ async def serving(
                     dispatch=stores.dispatch,
                     events=stores.events,
                     results=stores.results,
+                    catalogue=stores.catalogue,
+                    uploads=stores.uploads,
                     changes=stores.changes,
                     settings=settings,
                     roots=roots,
@@ -194,7 +204,7 @@ async def embedded(settings: Settings) -> AsyncGenerator[MemoryBus]:
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
-    """Queries and the end of jobs, on the data folder's Postgres, whether or not another process owns it."""
+    """Queries, the catalogue and the end of jobs, on the data folder's Postgres, whether or not another process owns it."""
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(
             shared(settings.data_dir, within_seconds=settings.connect_seconds)
@@ -205,7 +215,15 @@ async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
         bus = await stack.enter_async_context(memory_bus(settings))
         await stack.enter_async_context(results.answer(bus=bus, queries=stores.queries))
         await stack.enter_async_context(
-            producer.answer_endings(bus=bus, jobs=stores.jobs, results=stores.results)
+            producer.answer_without_work(
+                bus=bus,
+                jobs=stores.jobs,
+                results=stores.results,
+                catalogue=stores.catalogue,
+                uploads=stores.uploads,
+                settings=settings,
+                roots=settings.roots or None,
+            )
         )
         yield bus
 

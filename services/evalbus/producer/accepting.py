@@ -2,20 +2,21 @@
 
 import asyncio
 import hashlib
+import json
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 
-import orjson
-
-from evalbus.datasets import TemplateUse, check_first_rows, open_dataset, template_uses
+from evalbus.datasets import TemplateUse, check_first_rows
 from evalbus.datasets.base import DatasetReader
-from evalbus.errors import Invalid, NotFound, SourceBroken
-from evalbus.metrics import build_metric
-from evalbus.models import SAMPLE_FIELDS, LiveModel, build_model
+from evalbus.errors import Invalid, SourceBroken
+from evalbus.producer.checking import PartChecks
+from evalbus.producer.opening import DatasetOpening
+from evalbus.producer.references import References
+from evalbus.producer.uploads import FindUpload, UploadFiles
 from evalbus.settings import Settings
-from evalbus.store.base import JobLimits, JobStore, ModelFacts, NewJob
-from evalbus_schemas.benchmark import Benchmark, Plugin, StartBenchmark
+from evalbus.store.base import JobLimits, JobStore, NewJob
+from evalbus_schemas.benchmark import Benchmark, StartBenchmark
 from evalbus_schemas.queries import JobStarted
 
 FIRST_ROWS = 100
@@ -27,8 +28,10 @@ class Acceptance:
 
     jobs: JobStore
     limits: JobLimits
-    roots: tuple[Path, ...] | None
-    """Where datasets may lie; None: anywhere, because whoever asks is the owner of this process."""
+    references: References
+    checks: PartChecks
+    opening: DatasetOpening
+    uploads: UploadFiles
 
     async def start(
         self,
@@ -44,8 +47,8 @@ class Acceptance:
         workspace = command.job_workspace
         if made := await self.jobs.made_by(workspace, key, content):
             return JobStarted(job=made, created=False)
-        benchmark = resolved(command)
-        fingerprints = await asyncio.to_thread(self._look_at, benchmark)
+        benchmark = await self._benchmark(command)
+        fingerprints = await self._look_at(benchmark)
         job, created = await self.jobs.create(
             NewJob(
                 workspace=workspace,
@@ -58,45 +61,37 @@ class Acceptance:
                 correlation_id=correlation_id,
                 created_by=created_by,
                 fingerprints=fingerprints,
-                models=tuple(self._facts(model) for model in benchmark.models),
+                models=tuple(self.checks.facts(model) for model in benchmark.models),
             )
         )
         return JobStarted(job=job, created=created)
 
-    def _facts(self, plugin: Plugin) -> ModelFacts:
-        model = build_model(plugin, self.limits)
-        if isinstance(model, LiveModel):
-            return ModelFacts(is_live=True, endpoint=model.endpoint)
-        return ModelFacts(is_live=False)
+    async def _benchmark(self, command: StartBenchmark) -> Benchmark:
+        """Everything written out, with the command's own params."""
+        if isinstance(command.benchmark, str):
+            benchmark = await self.references.saved_benchmark(_in_its_workspace(command))
+        else:
+            benchmark = await self.references.written_out(command.benchmark)
+        if command.params is None:
+            return benchmark
+        return benchmark.model_copy(update={"params": command.params})
 
-    def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
+    async def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
-        uses = self._template_uses(benchmark)
+        uses = self.checks.benchmark(benchmark)
+        async with self.uploads.at_hand(benchmark.datasets) as find_upload:
+            return await asyncio.to_thread(self._fingerprints, benchmark, uses, find_upload)
+
+    def _fingerprints(
+        self, benchmark: Benchmark, uses: Sequence[TemplateUse], find_upload: FindUpload
+    ) -> tuple[str, ...]:
         with ExitStack() as opened:
             readers = [
-                opened.enter_context(
-                    closing(open_dataset(dataset, roots=self.roots, limits=self.limits))
-                )
+                opened.enter_context(closing(self.opening.open(dataset, find_upload=find_upload)))
                 for dataset in benchmark.datasets
             ]
             check_first_rows(benchmark, [first_items(reader) for reader in readers], uses)
             return tuple(reader.fingerprint().model_dump_json() for reader in readers)
-
-    def _template_uses(self, benchmark: Benchmark) -> list[TemplateUse]:
-        """Building every model and metric checks their types and parameters on the way."""
-        models = [
-            template_uses(build_model(model, self.limits), where=f"model {model.name!r}")
-            for model in benchmark.models
-        ]
-        metrics = [
-            template_uses(
-                build_metric(metric, self.limits),
-                where=f"metric {metric.name!r}",
-                sample_fields=SAMPLE_FIELDS,
-            )
-            for metric in benchmark.metrics
-        ]
-        return [use for uses in (*models, *metrics) for use in uses]
 
 
 def job_limits(settings: Settings) -> JobLimits:
@@ -113,21 +108,21 @@ def job_limits(settings: Settings) -> JobLimits:
 
 
 def content_hash(command: StartBenchmark) -> bytes:
-    """The same for the same command, whatever key it came with."""
+    """The same for the same command as it was written, whatever key it came with."""
     content = command.model_dump(mode="json", exclude={"idempotency_key"})
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+    # Not orjson: a message may hold integers of any size.
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
 
 
-def resolved(command: StartBenchmark) -> Benchmark:
-    if isinstance(command.benchmark, str):
-        raise NotFound(
-            f"no benchmark is saved as {command.benchmark!r}",
-            {"wanted": "a benchmark", "found": command.benchmark},
+def _in_its_workspace(command: StartBenchmark) -> str:
+    saved = str(command.benchmark)
+    own = saved.partition("/")[0]
+    if command.job_workspace != own:
+        raise Invalid(
+            f"benchmark {saved!r} runs in its own workspace {own!r}, not in {command.job_workspace!r}",
+            {"wanted": own, "found": command.job_workspace},
         )
-    benchmark = command.benchmark.written_out()
-    if command.params is None:
-        return benchmark
-    return benchmark.model_copy(update={"params": command.params})
+    return saved
 
 
 def first_items(reader: DatasetReader) -> list[bytes]:

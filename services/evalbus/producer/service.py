@@ -11,20 +11,42 @@ from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import RPC_COMMANDS, START_QUEUE
 from evalbus.producer.accepting import Acceptance, job_limits
 from evalbus.producer.commands import SOURCE, StartCommand, command_methods, ending_methods
+from evalbus.producer.definitions import open_definitions
 from evalbus.producer.dispatching import Dispatching
 from evalbus.producer.reading import Reading
 from evalbus.settings import Settings
-from evalbus.store.base import Changes, DispatchStore, EventStore, JobStore, ResultStore
+from evalbus.store.base import (
+    CatalogueStore,
+    Changes,
+    DispatchStore,
+    EventStore,
+    JobStore,
+    ResultStore,
+    UploadStore,
+)
 
 COMMANDS_AT_ONCE = 8
 
 
 @asynccontextmanager
-async def answer_endings(*, bus: Bus, jobs: JobStore, results: ResultStore) -> AsyncGenerator[None]:
-    """Only ends jobs: one transaction, which whoever works on the job notices by itself."""
-    handler = RpcHandler(methods=ending_methods(jobs, results), source=SOURCE)
-    async with bus.subscribe(RPC_COMMANDS, handler, prefetch=COMMANDS_AT_ONCE):
-        yield
+async def answer_without_work(
+    *,
+    bus: Bus,
+    jobs: JobStore,
+    results: ResultStore,
+    catalogue: CatalogueStore,
+    uploads: UploadStore,
+    settings: Settings,
+    roots: tuple[Path, ...] | None,
+) -> AsyncGenerator[None]:
+    """Ends jobs and keeps the catalogue: one transaction each, which whoever works on a job notices by itself."""
+    async with open_definitions(
+        catalogue=catalogue, uploads=uploads, settings=settings, roots=roots
+    ) as definitions:
+        methods = ending_methods(jobs, results) | definitions.methods
+        handler = RpcHandler(methods=methods, source=SOURCE)
+        async with bus.subscribe(RPC_COMMANDS, handler, prefetch=COMMANDS_AT_ONCE):
+            yield
 
 
 @asynccontextmanager
@@ -35,46 +57,60 @@ async def serve(
     dispatch: DispatchStore,
     events: EventStore,
     results: ResultStore,
+    catalogue: CatalogueStore,
+    uploads: UploadStore,
     changes: Changes,
     settings: Settings,
     roots: tuple[Path, ...] | None,
 ) -> AsyncGenerator[None]:
     """Open for commands and at work as long as this is; leaving it drains what is in hand."""
-    acceptance = Acceptance(jobs=jobs, limits=job_limits(settings), roots=roots)
-    reading = Reading(
-        store=dispatch,
-        jobs=jobs,
-        work=changes.watch("work"),
-        roots=roots,
-        lease_seconds=settings.lease_seconds,
-        poll_seconds=settings.poll_seconds,
-        chunks_ahead=2 * settings.window_chunks,
-    )
-    dispatching = Dispatching(
-        store=dispatch,
-        bus=bus,
-        work=changes.watch("work"),
-        window=settings.window_chunks,
-        poll_seconds=settings.poll_seconds,
-    )
-    commands = RpcHandler(methods=command_methods(acceptance, jobs, results), source=SOURCE)
-    async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
-        tasks = [
-            loops.create_task(reading.run(), name="reading"),
-            loops.create_task(dispatching.run(), name="dispatching"),
-        ]
-        subscriptions = [
-            await doors.enter_async_context(
-                bus.subscribe(queue, handler, prefetch=COMMANDS_AT_ONCE)
-            )
-            for queue, handler in (
-                (START_QUEUE, StartCommand(acceptance=acceptance, events=events)),
-                (RPC_COMMANDS, commands),
-            )
-        ]
-        try:
-            yield
-        finally:
-            await drain_all(subscriptions, settings.drain_seconds)
-            for task in tasks:
-                task.cancel()
+    async with open_definitions(
+        catalogue=catalogue, uploads=uploads, settings=settings, roots=roots
+    ) as definitions:
+        acceptance = Acceptance(
+            jobs=jobs,
+            limits=job_limits(settings),
+            references=definitions.references,
+            checks=definitions.checks,
+            opening=definitions.opening,
+            uploads=definitions.uploads,
+        )
+        reading = Reading(
+            store=dispatch,
+            jobs=jobs,
+            work=changes.watch("work"),
+            roots=roots,
+            lease_seconds=settings.lease_seconds,
+            poll_seconds=settings.poll_seconds,
+            chunks_ahead=2 * settings.window_chunks,
+        )
+        dispatching = Dispatching(
+            store=dispatch,
+            bus=bus,
+            work=changes.watch("work"),
+            window=settings.window_chunks,
+            poll_seconds=settings.poll_seconds,
+        )
+        commands = RpcHandler(
+            methods=command_methods(acceptance, jobs, results) | definitions.methods, source=SOURCE
+        )
+        async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
+            tasks = [
+                loops.create_task(reading.run(), name="reading"),
+                loops.create_task(dispatching.run(), name="dispatching"),
+            ]
+            subscriptions = [
+                await doors.enter_async_context(
+                    bus.subscribe(queue, handler, prefetch=COMMANDS_AT_ONCE)
+                )
+                for queue, handler in (
+                    (START_QUEUE, StartCommand(acceptance=acceptance, events=events)),
+                    (RPC_COMMANDS, commands),
+                )
+            ]
+            try:
+                yield
+            finally:
+                await drain_all(subscriptions, settings.drain_seconds)
+                for task in tasks:
+                    task.cancel()

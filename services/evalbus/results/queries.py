@@ -9,6 +9,7 @@ from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
 from evalbus.store.base import (
     AnswerStore,
+    CatalogueStore,
     Changes,
     ComparisonStore,
     DeadLetterStore,
@@ -16,7 +17,9 @@ from evalbus.store.base import (
     JobStore,
     ResultStore,
     RowStore,
+    UploadStore,
 )
+from evalbus_schemas.catalogue import EntryKind, GetEntry, ListEntries, UploadNamed
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
@@ -50,6 +53,8 @@ class Queries:
     events: EventStore
     dead_letters: DeadLetterStore
     answers: AnswerStore
+    catalogue: CatalogueStore
+    uploads: UploadStore
     changes: Changes
     _waiters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITERS_MAX))
 
@@ -68,8 +73,28 @@ class Queries:
             "dlq.list": self.dlq_list,
             "dlq.show": self.dlq_show,
             "answers.find": self.answers_find,
+            "datasets.uploaded": self.datasets_uploaded,
             "rpc.discover": self.rpc_discover,
+            **self._catalogue_methods(),
         }
+
+    def _catalogue_methods(self) -> dict[str, Answerer]:
+        kinds: tuple[EntryKind, ...] = ("dataset", "model", "metric", "benchmark")
+        return {f"{kind}s.get": self._getting(kind) for kind in kinds} | {
+            f"{kind}s.list": self._listing(kind) for kind in kinds
+        }
+
+    def _getting(self, kind: EntryKind) -> Answerer:
+        async def get(query: GetEntry, _: Message) -> BaseModel:
+            return await self.catalogue.get(kind, query)
+
+        return get
+
+    def _listing(self, kind: EntryKind) -> Answerer:
+        async def list_entries(query: ListEntries, _: Message) -> BaseModel:
+            return await self.catalogue.list(kind, query)
+
+        return list_entries
 
     async def jobs_get(self, named: JobNamed, _: Message) -> BaseModel:
         return await self.jobs.job(named.workspace, named.job)
@@ -124,6 +149,9 @@ class Queries:
 
     async def answers_find(self, query: FindAnswers, _: Message) -> BaseModel:
         return AnswersFound(answers=tuple(await self.answers.find(query.keys)))
+
+    async def datasets_uploaded(self, named: UploadNamed, _: Message) -> BaseModel:
+        return await self.uploads.uploaded(named.sha256)
 
     async def rpc_discover(self, _nothing: Nothing, _: Message) -> BaseModel:
         return Discovered(document=openrpc_document())

@@ -1,0 +1,58 @@
+"""Are the parts of a benchmark what they should be? Everything that can be known without reading a row."""
+
+from dataclasses import dataclass
+
+from evalbus.datasets import FORMATS, TemplateUse, row_id_from, template_uses
+from evalbus.errors import Invalid
+from evalbus.metrics import Metric, build_metric
+from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, build_model
+from evalbus.store.base import ModelFacts
+from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
+from evalbus_schemas.chunks import RowLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartChecks:
+    """Each raises Invalid, or NotAllowed, that begins with the part's name."""
+
+    limits: RowLimits
+
+    def dataset(self, dataset: Dataset) -> None:
+        where = f"dataset {dataset.name!r}"
+        try:
+            row_id_from(dataset.id)
+        except Invalid as error:
+            raise Invalid(f"{where}, id: {error.message}", error.data) from None
+        if dataset.format is not None:
+            FORMATS.find(dataset.format, where=where)
+
+    def model(self, plugin: Plugin) -> Model:
+        return build_model(plugin, self.limits)
+
+    def metric(self, plugin: Plugin) -> Metric:
+        return build_metric(plugin, self.limits)
+
+    def benchmark(self, benchmark: Benchmark) -> list[TemplateUse]:
+        """Check every part; what its templates will ask of the rows."""
+        for dataset in benchmark.datasets:
+            self.dataset(dataset)
+        models = [
+            template_uses(self.model(model), where=f"model {model.name!r}")
+            for model in benchmark.models
+        ]
+        metrics = [
+            template_uses(
+                self.metric(metric),
+                where=f"metric {metric.name!r}",
+                sample_fields=SAMPLE_FIELDS,
+            )
+            for metric in benchmark.metrics
+        ]
+        return [use for uses in (*models, *metrics) for use in uses]
+
+    def facts(self, plugin: Plugin) -> ModelFacts:
+        """What dispatching must know of a model that was checked before."""
+        model = self.model(plugin)
+        if isinstance(model, LiveModel):
+            return ModelFacts(is_live=True, endpoint=model.endpoint)
+        return ModelFacts(is_live=False)
