@@ -17,6 +17,7 @@ def a_demand(
     parallelism: int = 8,
     endpoint_parallelism: int = 64,
     in_use: int = 0,
+    chunks_in_flight: int = 0,
     waiting: int = 100,
 ) -> LiveDemand:
     return LiveDemand(
@@ -27,6 +28,7 @@ def a_demand(
         parallelism=parallelism,
         endpoint_parallelism=endpoint_parallelism,
         in_use=in_use,
+        chunks_in_flight=chunks_in_flight,
         waiting=waiting,
         chunk_rows=16,
     )
@@ -34,7 +36,7 @@ def a_demand(
 
 def calls_of_jobs(demands: list[LiveDemand]) -> dict[int, int]:
     calls: Counter[int] = Counter()
-    for allotment in share_calls(demands, most=64):
+    for allotment in share_calls(demands, window=64, most=64):
         calls[allotment.job_no] += allotment.concurrency
     return dict(calls)
 
@@ -45,13 +47,13 @@ def test_a_job_gets_its_parallelism_and_no_more() -> None:
 
 
 def test_a_job_that_may_ask_one_at_a_time_has_one_chunk() -> None:
-    (allotment,) = share_calls([a_demand(1, parallelism=1)], most=64)
+    (allotment,) = share_calls([a_demand(1, parallelism=1)], window=64, most=64)
 
     assert allotment.concurrency == 1
 
 
 def test_the_last_chunks_of_a_job_get_the_calls_that_nobody_else_of_it_needs() -> None:
-    allotments = share_calls([a_demand(1, parallelism=48, waiting=3)], most=64)
+    allotments = share_calls([a_demand(1, parallelism=48, waiting=3)], window=64, most=64)
 
     assert [allotment.concurrency for allotment in allotments] == [16, 16, 16]
 
@@ -66,10 +68,21 @@ def test_an_endpoint_is_shared_by_the_jobs_that_use_it() -> None:
     assert calls_of_jobs(demands) == {1: 8, 2: 8, 3: 64}
 
 
+def test_a_full_window_lets_in_only_whoever_has_nothing_in_flight() -> None:
+    demands = [
+        a_demand(1, parallelism=256, endpoint_parallelism=512, in_use=64, chunks_in_flight=16),
+        a_demand(2, parallelism=256, endpoint_parallelism=512),
+    ]
+
+    allotments = share_calls(demands, window=16, most=64)
+
+    assert [allotment.job_no for allotment in allotments] == [2]
+
+
 def test_the_models_of_a_job_share_its_calls() -> None:
     demands = [a_demand(1, model_no=0), a_demand(1, model_no=1, endpoint="http://there")]
 
-    allotments = share_calls(demands, most=64)
+    allotments = share_calls(demands, window=64, most=64)
 
     assert Counter(allotment.model_no for allotment in allotments) == {0: 1, 1: 1}
 
@@ -98,7 +111,7 @@ def test_nobody_is_ever_given_more_than_it_bears(demands: list[LiveDemand]) -> N
         of_endpoint[demand.endpoint] += demand.in_use
     before_job, before_endpoint = of_job.copy(), of_endpoint.copy()
 
-    for allotment in share_calls(demands, most=100):
+    for allotment in share_calls(demands, window=100, most=100):
         demand = by_model[allotment.job_no, allotment.model_no]
         of_job[demand.job_no] += allotment.concurrency
         of_endpoint[demand.endpoint] += allotment.concurrency

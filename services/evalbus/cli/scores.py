@@ -6,6 +6,7 @@ from evalbus.cli.output import Cell, Style, Table, note, write_document, write_t
 from evalbus.client import AsyncClient
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
+from evalbus_schemas.usage import ModelUsage
 
 
 async def finish(client: AsyncClient, job: Job, style: Style) -> None:
@@ -15,8 +16,11 @@ async def finish(client: AsyncClient, job: Job, style: Style) -> None:
         results = (await client.results.get(job.name)).results
     if style is Style.JSON:
         write_document({"job": job, "results": results})
-    elif results:
-        write_table(scores_table(results, workspace=job.workspace), style)
+    else:
+        if results:
+            write_table(scores_table(results, workspace=job.workspace), style)
+        if any(model.is_live for model in job.models):
+            write_table(usage_table(job.models, workspace=job.workspace), style)
     note(epilogue(job))
 
 
@@ -64,6 +68,32 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
         *("model", "metric", *(["dataset"] if has_several else [])),
         *("mean", *(["failed as worst"] if has_failed else [])),
         *("n", "failed", *(["no value"] if has_unscored else [])),
+    )
+    return Table(columns=columns, rows=rows)
+
+
+def usage_table(models: Sequence[ModelUsage], *, workspace: str) -> Table:
+    """A line for each live model: what it was asked, and what that took."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            model.model.removeprefix(f"{workspace}/"),
+            model.calls,
+            model.retries,
+            model.cache_hits,
+            model.input_tokens,
+            model.output_tokens,
+            model.cost,
+            model.latency_p50,
+            model.latency_p95,
+            model.failed_by_stage.sample,
+            model.failed_by_stage.metric,
+        )
+        for model in models
+        if model.is_live
+    ]
+    columns = (
+        *("model", "calls", "retries", "cached", "tokens in", "tokens out", "cost"),
+        *("p50 s", "p95 s", "no answer", "metric failed"),
     )
     return Table(columns=columns, rows=rows)
 

@@ -75,6 +75,7 @@ class LiveDemand:
     """Of the job, over all its live models."""
     endpoint_parallelism: int
     in_use: int
+    chunks_in_flight: int
     waiting: int
     chunk_rows: int
 
@@ -93,18 +94,20 @@ def calls_per_chunk(parallelism: int, endpoint_parallelism: int) -> int:
     return min(CALLS_PER_CHUNK, parallelism, endpoint_parallelism)
 
 
-def share_calls(demands: Sequence[LiveDemand], *, most: int) -> list[Allotment]:
+def share_calls(demands: Sequence[LiveDemand], *, window: int, most: int) -> list[Allotment]:
     """At most so many chunks to send now; no job and no endpoint is ever given more calls than it bears.
 
-    When few chunks wait, each gets more calls, so that the end of a job does not leave places empty.
+    A job with nothing in flight may send even if the window of chunks is full. When few chunks wait, each gets more calls, so that the end of a job does not leave places empty.
     """
     of_job: Counter[int] = Counter()
     of_workspace: Counter[str] = Counter()
     of_endpoint: Counter[str] = Counter()
     of_model: Counter[tuple[int, int]] = Counter()
     waiting: Counter[tuple[int, int]] = Counter()
+    in_flight = 0
     for demand in demands:
         _use(demand, demand.in_use, of_job, of_workspace, of_endpoint, of_model)
+        in_flight += demand.chunks_in_flight
         waiting[demand.job_no, demand.model_no] = demand.waiting
 
     def room(demand: LiveDemand) -> int:
@@ -122,7 +125,9 @@ def share_calls(demands: Sequence[LiveDemand], *, most: int) -> list[Allotment]:
         able = [
             demand
             for demand in demands
-            if waiting[demand.job_no, demand.model_no] and room(demand) >= _least(demand)
+            if waiting[demand.job_no, demand.model_no]
+            and room(demand) >= _least(demand)
+            and (in_flight < window or of_job[demand.job_no] == 0)
         ]
         if not able:
             break
@@ -134,6 +139,7 @@ def share_calls(demands: Sequence[LiveDemand], *, most: int) -> list[Allotment]:
             Allotment(job_no=demand.job_no, model_no=demand.model_no, concurrency=concurrency)
         )
         _use(demand, concurrency, of_job, of_workspace, of_endpoint, of_model)
+        in_flight += 1
         waiting[demand.job_no, demand.model_no] -= 1
     return given
 

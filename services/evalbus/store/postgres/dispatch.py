@@ -195,7 +195,7 @@ class PostgresDispatch:
                 await _give_back(connection, self._unsure)
                 await connection.execute(SQL.lock_window)
                 taken += await self._take_recorded(connection, window=window, most=most)
-                taken += await self._take_live(connection, most=most)
+                taken += await self._take_live(connection, window=window, most=most)
         except TransientError:
             # The commit may have come through: then these are in flight, and nobody has them.
             self._unsure += taken
@@ -239,7 +239,9 @@ class PostgresDispatch:
         await _become_active(connection, records, resuming | {chunk.job_no for chunk in taken})
         return taken
 
-    async def _take_live(self, connection: Connection, *, most: int) -> list[ChunkToSend]:
+    async def _take_live(
+        self, connection: Connection, *, window: int, most: int
+    ) -> list[ChunkToSend]:
         demands = [
             LiveDemand(
                 job_no=record["job_no"],
@@ -249,13 +251,14 @@ class PostgresDispatch:
                 parallelism=record["parallelism"],
                 endpoint_parallelism=record["endpoint_parallelism"],
                 in_use=record["in_use"],
+                chunks_in_flight=record["chunks_in_flight"],
                 waiting=record["waiting"],
                 chunk_rows=record["chunk_rows"],
             )
             for record in await connection.fetch(SQL.live_demand, LIVE_CHUNKS_COUNTED)
         ]
         taken: list[ChunkToSend] = []
-        for allotment in share_calls(demands, most=most):
+        for allotment in share_calls(demands, window=window, most=most):
             record = await connection.fetchrow(
                 SQL.take_live, allotment.job_no, allotment.model_no, allotment.concurrency
             )

@@ -154,6 +154,11 @@ SELECT
         FROM chunk AS c
         WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live AND c.model_no = m.model_no
     ) AS in_use,
+    (
+        SELECT count(*)
+        FROM chunk AS c
+        WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live AND c.model_no = m.model_no
+    ) AS chunks_in_flight,
     CASE
         WHEN j.status IN ('pending', 'active', 'resuming')
             THEN (
