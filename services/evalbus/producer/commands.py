@@ -12,12 +12,13 @@ from evalbus.bus.rpc import Answerer, refusal_reply, rpc_reply
 from evalbus.errors import Invalid, Malformed, Refused
 from evalbus.logs import get_logger
 from evalbus.producer.accepting import Acceptance
+from evalbus.producer.deriving import Deriving, Sender
 from evalbus.store.base import EventStore, JobStore, ResultStore
 from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError
 from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
-from evalbus_schemas.queries import JobNamed, JobStarted, ResultNamed
+from evalbus_schemas.queries import JobNamed, JobStarted, RescoreJob, ResultNamed, RetryJob
 from evalbus_schemas.rpc import RpcReply
 
 log = get_logger(__name__)
@@ -72,6 +73,10 @@ async def start(acceptance: Acceptance, command: StartBenchmark, message: Messag
         correlation_id=message.correlation_id or message.id,
         created_by=message.sender,
     )
+    return _told(started)
+
+
+def _told(started: JobStarted) -> JobStarted:
     log.info(
         "job.accepted",
         job=started.job.name,
@@ -85,10 +90,36 @@ async def start(acceptance: Acceptance, command: StartBenchmark, message: Messag
 def command_methods(
     acceptance: Acceptance, jobs: JobStore, results: ResultStore
 ) -> dict[str, Answerer]:
+    deriving = Deriving(
+        jobs=jobs,
+        limits=acceptance.limits,
+        references=acceptance.references,
+        checks=acceptance.checks,
+    )
+
     async def jobs_start(command: StartBenchmark, message: Message) -> BaseModel:
         return await start(acceptance, command, message)
 
-    return {"jobs.start": jobs_start, **ending_methods(jobs, results)}
+    async def jobs_retry(command: RetryJob, message: Message) -> BaseModel:
+        return _told(await deriving.retry(command, _sender(message)))
+
+    async def jobs_rescore(command: RescoreJob, message: Message) -> BaseModel:
+        return _told(await deriving.rescore(command, _sender(message)))
+
+    return {
+        "jobs.start": jobs_start,
+        "jobs.retry": jobs_retry,
+        "jobs.rescore": jobs_rescore,
+        **ending_methods(jobs, results),
+    }
+
+
+def _sender(message: Message) -> Sender:
+    return Sender(
+        key=message.id,
+        correlation_id=message.correlation_id or message.id,
+        created_by=message.sender,
+    )
 
 
 def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:

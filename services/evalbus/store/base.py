@@ -111,8 +111,11 @@ class SourceJob:
     job: Job
     benchmark: Benchmark
     fingerprints: tuple[str, ...]
+    models: tuple[ModelFacts, ...]
     rows_missing: bool
     """True: rows are failed, were never scored, or were never read."""
+    first_items: tuple[tuple[bytes, ...], ...]
+    """Of each dataset a few of the first rows that are stored; none if none are."""
 
 
 class JobStore(Protocol):

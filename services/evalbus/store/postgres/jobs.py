@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from evalbus.errors import Conflict, NotFound
-from evalbus.store.base import NewJob, SourceJob
+from evalbus.store.base import ModelFacts, NewJob, SourceJob
 from evalbus.store.postgres import events, job_log, pausing, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import id_in, job_of, number_after, page_of, storable
@@ -25,6 +25,9 @@ SQL = load("jobs.sql")
 
 NAMES_TRIED_MAX = 20
 """Two jobs of one benchmark and second may be given the same name; so many times in a row they are not."""
+FIRST_ITEMS = 20
+FIRST_ITEM_BYTES_MAX = 65_536
+"""Of a job that others may be derived from: rows to look at, and of those none that is larger."""
 
 
 class PostgresJobs:
@@ -136,6 +139,10 @@ class PostgresJobs:
         async with self._database.connection() as connection:
             found = await _find(connection, workspace, name_or_id)
             record = await connection.fetchrow(SQL.source, found["job_no"])
+            models = await connection.fetch(SQL.source_models, found["job_no"])
+            items = await connection.fetch(
+                SQL.first_items, found["job_no"], FIRST_ITEMS, FIRST_ITEM_BYTES_MAX
+            )
         job = job_of(found)
         if record is None:
             raise Conflict(
@@ -146,7 +153,13 @@ class PostgresJobs:
             job=job,
             benchmark=Benchmark.model_validate_json(record["spec"]),
             fingerprints=tuple(record["fingerprints"]),
+            models=tuple(
+                ModelFacts(is_live=model["is_live"], endpoint=model["endpoint"]) for model in models
+            ),
             rows_missing=record["rows_missing"],
+            first_items=tuple(
+                tuple(item.encode() for item in each["items"] or ()) for each in items
+            ),
         )
 
     async def why(self, workspace: str, name_or_id: str) -> Why:

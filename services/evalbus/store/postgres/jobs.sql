@@ -88,6 +88,22 @@ SELECT
 FROM job AS j
 WHERE j.job_no = $1 AND j.status IN ('completed', 'error', 'cancelled');
 
+-- name: source_models
+SELECT is_live, endpoint FROM job_model WHERE job_no = $1 ORDER BY model_no;
+
+-- name: first_items
+SELECT
+    (
+        SELECT array_agg(i.item ORDER BY i.row_index)
+        FROM item AS i
+        WHERE i.job_no = d.job_no AND i.dataset_no = d.dataset_no AND i.month = j.month
+            AND i.row_index < $2 AND octet_length(i.item) BETWEEN 1 AND $3
+    ) AS items
+FROM job AS j
+JOIN job_dataset AS d ON d.job_no = j.job_no
+WHERE j.job_no = $1
+ORDER BY d.dataset_no;
+
 -- name: hold_source
 -- Not deleted before the job that is derived from it is there.
 SELECT job_no FROM job WHERE job_id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
