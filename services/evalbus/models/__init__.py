@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from evalbus.models.amqp import Amqp
 from evalbus.models.base import (
     OUTPUT_TEXT,
     SAMPLE_FIELDS,
@@ -14,6 +15,7 @@ from evalbus.models.base import (
     RecordedModel,
     Reply,
 )
+from evalbus.models.openai import OpenAI
 from evalbus.models.recorded import Recorded
 from evalbus.registry import Table, build
 from evalbus_schemas.benchmark import Plugin
@@ -24,6 +26,8 @@ MODELS: Final = Table[Model](
     group="evalbus.models",
     base=Model,
     builtin={
+        "amqp": Amqp,
+        "openai": OpenAI,
         "recorded": Recorded,
     },
 )
@@ -38,10 +42,12 @@ __all__ = [
     "MODELS",
     "OUTPUT_TEXT",
     "SAMPLE_FIELDS",
+    "Amqp",
     "Call",
     "CallFailed",
     "LiveModel",
     "Model",
+    "OpenAI",
     "Price",
     "Reach",
     "Recorded",

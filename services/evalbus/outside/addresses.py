@@ -53,7 +53,8 @@ NAT64 = IPv6Network("64:ff9b::/96")
 LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 LOCAL_SUFFIXES = (".localhost",)
 
-HOST_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?")
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST_PATTERN = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?")
 NUMBER_PATTERN = re.compile(r"[0-9]+|0x[0-9a-f]*")
 FORBIDDEN_PATTERN = re.compile(r"[\x00-\x20\x7f\\]")
 

@@ -1,0 +1,55 @@
+"""Reading what a live model answered: other people's JSON, which may be anything."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import orjson
+
+from evalbus.models.base import CallFailed
+from evalbus_schemas.base import JsonObject
+
+TOKENS_MAX = 2**31 - 1
+LOGGED_CHARACTERS_MAX = 8 * 1024
+
+
+class Garbage(CallFailed):
+    """An answer that is none; the next one may be better."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("garbage", message, is_retryable=True)
+
+
+def json_object(body: bytes, *, place: str) -> JsonObject:
+    """Raises Garbage for everything that is no JSON object; `place` says in the message who sent it."""
+    try:
+        found: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Garbage(f"{place} answered with what is no JSON: {beginning(body)!r}") from None
+    if not isinstance(found, dict):
+        raise Garbage(f"{place} answered with JSON that is no object: {beginning(body)!r}")
+    return cast("JsonObject", found)
+
+
+def tokens(usage: object, name: str) -> int | None:
+    """A count of tokens; None where the answer does not say, or says what cannot be."""
+    if not isinstance(usage, Mapping):
+        return None
+    count = cast("Mapping[str, object]", usage).get(name)
+    return count if type(count) is int and 0 <= count <= TOKENS_MAX else None
+
+
+def beginning(body: bytes, characters: int = 80) -> str:
+    """So much of it as fits into a sentence."""
+    text = body[: 4 * characters].decode(errors="replace")
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def logged_text(body: bytes) -> str:
+    """A body for the request log, cut to LOGGED_CHARACTERS_MAX."""
+    return beginning(body, LOGGED_CHARACTERS_MAX)
+
+
+def logged_object(body: JsonObject) -> JsonObject | str:
+    """The same for an object: itself, or the beginning of its JSON."""
+    written = orjson.dumps(body)
+    return body if len(written) <= LOGGED_CHARACTERS_MAX else logged_text(written)
