@@ -12,6 +12,8 @@ from pathlib import Path
 
 from evalbus.bus.rabbitmq.declare import queue_arguments, tier_arguments
 from evalbus.bus.topology import (
+    ANSWERS_ASKED,
+    ANSWERS_QUEUE,
     COMMANDS,
     DEAD,
     DEAD_QUEUE,
@@ -97,7 +99,14 @@ def _rights() -> dict[str, tuple[Sequence[str], Sequence[str], Sequence[str]]]:
             [
                 *map(
                     literal,
-                    (SCORED_QUEUE.name, PROGRESS_QUEUE.name, RPC_QUERIES.name, DEAD_QUEUE.name),
+                    (
+                        SCORED_QUEUE.name,
+                        PROGRESS_QUEUE.name,
+                        ANSWERS_QUEUE.name,
+                        ANSWERS_ASKED.name,
+                        RPC_QUERIES.name,
+                        DEAD_QUEUE.name,
+                    ),
                 )
             ],
         ),

@@ -477,10 +477,17 @@ METHODS: dict[str, Method] = {
         Method(name="benchmarks.rows", kind="command", params=ListBenchmarkRows, answer=BenchmarkRowPage, summary="The rows of a saved benchmark's datasets."),
         Method(name="datasets.upload", kind="command", params=Upload, answer=Uploaded, summary="Store a page of a file."),
         Method(name="datasets.uploaded", kind="query", params=UploadNamed, answer=Uploaded, summary="How much of a file is stored."),
-        Method(name="answers.find", kind="query", params=FindAnswers, answer=AnswersFound, summary="Kept answers of live models, for evaluators."),
         Method(name="events.list", kind="query", params=ListEvents, answer=EventPage, summary="Lifecycle events after a sequence number."),
         Method(name="dlq.list", kind="query", params=ListDeadLetters, answer=DeadLetterPage, summary="Messages that were set aside, with their reasons."),
         Method(name="dlq.show", kind="query", params=DeadLetterNamed, answer=DeadLetterShown, summary="One of them with its body."),
         Method(name="rpc.discover", kind="query", params=Nothing, answer=Discovered, summary="This document."),
     )
 }  # fmt: skip
+
+ANSWERS_FIND = Method(
+    name="answers.find",
+    kind="query",
+    params=FindAnswers,
+    answer=AnswersFound,
+    summary="Kept answers of live models; evaluators ask for them on a queue of their own.",
+)

@@ -67,7 +67,6 @@ class Stores:
             rows=self.rows,
             events=self.events,
             dead_letters=self.dead_letters,
-            answers=self.answers,
             catalogue=self.catalogue,
             uploads=self.uploads,
             changes=self.changes,

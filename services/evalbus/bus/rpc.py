@@ -1,7 +1,7 @@
 """The answering half of JSON-RPC 2.0: one message in, one reply out, whatever the caller sent."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from evalbus.logs import get_logger
 from evalbus.validation import describe
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.queries import METHODS
+from evalbus_schemas.queries import METHODS, Method
 from evalbus_schemas.rpc import ErrorCode, RpcError, RpcReply, RpcRequest
 
 log = get_logger(__name__)
@@ -34,6 +34,7 @@ class RpcHandler:
 
     methods: Mapping[str, Answerer]
     source: str
+    contracts: Mapping[str, Method] = field(default_factory=lambda: METHODS)
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
         if message.body_bytes > len(message.body):
@@ -84,7 +85,7 @@ class RpcHandler:
         if answerer is None:
             refusal = unknown("method", request.method, self.methods)
             return _error(request.id, ErrorCode.METHOD_NOT_FOUND, refusal.message, refusal.data)
-        wanted = METHODS[request.method].params
+        wanted = self.contracts[request.method].params
         try:
             params = wanted.model_validate_json(orjson.dumps(request.params))
         except ValidationError as error:

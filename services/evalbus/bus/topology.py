@@ -52,6 +52,10 @@ PROGRESS_QUEUE: Final = Queue(
     name="evalbus.progress", exchange=SCORED, key="progress", is_quorum=False
 )
 ANSWERS_QUEUE: Final = Queue(name="evalbus.answers", exchange=SCORED, key="answers")
+ANSWERS_ASKED: Final = Queue(
+    name="evalbus.answers.asked", exchange=SCORED, key="answers.asked", is_quorum=False
+)
+"""Not among the queues of the RPC, so that evaluators need no right to send commands."""
 RPC_COMMANDS: Final = Queue(name="evalbus.rpc.commands", exchange=RPC, key="commands")
 RPC_QUERIES: Final = Queue(name="evalbus.rpc.queries", exchange=RPC, key="queries", is_quorum=False)
 DEAD_QUEUE: Final = Queue(name="evalbus.dead", exchange=DEAD, key="")
@@ -63,6 +67,7 @@ QUEUES: Final = (
     SCORED_QUEUE,
     PROGRESS_QUEUE,
     ANSWERS_QUEUE,
+    ANSWERS_ASKED,
     RPC_COMMANDS,
     RPC_QUERIES,
     DEAD_QUEUE,

@@ -10,7 +10,6 @@ from evalbus.bus.detours import DeadLetterNote, note_of
 from evalbus.errors import Malformed
 from evalbus.logs import get_logger
 from evalbus.store.base import (
-    AnswerStore,
     DeadLetterStore,
     JobStore,
     Kept,
@@ -21,7 +20,7 @@ from evalbus.store.tolerance import too_many_failed
 from evalbus.telemetry import CHUNKS_KEPT, DEAD_LETTERS, ROWS_KEPT
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import Open
-from evalbus_schemas.chunks import AnswersGiven, ChunkProgress, ChunkScored
+from evalbus_schemas.chunks import ChunkProgress, ChunkScored
 from evalbus_schemas.scores import Count
 
 log = get_logger(__name__)
@@ -57,18 +56,6 @@ def hopeless(kept: Kept) -> str | None:
     return too_many_failed(
         failed=kept.rows_failed, of=kept.rows_total, ratio=kept.max_row_error_ratio
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeepAnswers:
-    """Answers of live models, as they come: whoever asks again finds them here."""
-
-    answers: AnswerStore
-
-    async def __call__(self, message: Message) -> Sequence[Outgoing]:
-        given = codec.parse(message, AnswersGiven, type=cloudevents.ANSWERS_GIVEN)
-        await self.answers.keep(given.answers)
-        return []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
 from evalbus.store.base import (
-    AnswerStore,
     CatalogueStore,
     Changes,
     ComparisonStore,
@@ -23,11 +22,9 @@ from evalbus_schemas.catalogue import EntryKind, GetEntry, ListEntries, UploadNa
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
-    AnswersFound,
     CompareResults,
     DeadLetterNamed,
     Discovered,
-    FindAnswers,
     GetResult,
     JobNamed,
     ListDeadLetters,
@@ -52,7 +49,6 @@ class Queries:
     rows: RowStore
     events: EventStore
     dead_letters: DeadLetterStore
-    answers: AnswerStore
     catalogue: CatalogueStore
     uploads: UploadStore
     changes: Changes
@@ -72,7 +68,6 @@ class Queries:
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
             "dlq.show": self.dlq_show,
-            "answers.find": self.answers_find,
             "datasets.uploaded": self.datasets_uploaded,
             "rpc.discover": self.rpc_discover,
             **self._catalogue_methods(),
@@ -146,9 +141,6 @@ class Queries:
 
     async def dlq_show(self, named: DeadLetterNamed, _: Message) -> BaseModel:
         return await self.dead_letters.show(named.id)
-
-    async def answers_find(self, query: FindAnswers, _: Message) -> BaseModel:
-        return AnswersFound(answers=tuple(await self.answers.find(query.keys)))
 
     async def datasets_uploaded(self, named: UploadNamed, _: Message) -> BaseModel:
         return await self.uploads.uploaded(named.sha256)

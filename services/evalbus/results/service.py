@@ -8,15 +8,17 @@ from evalbus.bus.base import Bus
 from evalbus.bus.draining import drain_all
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import (
+    ANSWERS_ASKED,
     ANSWERS_QUEUE,
     DEAD_QUEUE,
     PROGRESS_QUEUE,
     RPC_QUERIES,
     SCORED_QUEUE,
 )
+from evalbus.results.answering import KeepAnswers, tell_answers
 from evalbus.results.broker_watch import BrokerWatch
 from evalbus.results.finalizing import Finalizing
-from evalbus.results.keeping import KeepAnswers, KeepChunk, KeepDeadLetter, NoteProgress
+from evalbus.results.keeping import KeepChunk, KeepDeadLetter, NoteProgress
 from evalbus.results.queries import Queries
 from evalbus.results.reconciling import Reconciling
 from evalbus.results.relaying import SOURCE, Relaying
@@ -35,7 +37,7 @@ from evalbus.store.base import (
 # Chunks side by side overlap their COPYs; the job row makes them take turns at the end.
 CHUNKS_AT_ONCE = 4
 PROGRESS_AT_ONCE = 2
-ANSWERS_AT_ONCE = 2
+ANSWERS_AT_ONCE = 8
 DEAD_LETTERS_AT_ONCE = 2
 QUERIES_AT_ONCE = 48
 
@@ -84,6 +86,7 @@ async def serve(
         (SCORED_QUEUE, KeepChunk(scores=scores, jobs=jobs), CHUNKS_AT_ONCE),
         (PROGRESS_QUEUE, NoteProgress(scores=scores), PROGRESS_AT_ONCE),
         (ANSWERS_QUEUE, KeepAnswers(answers=answers), ANSWERS_AT_ONCE),
+        (ANSWERS_ASKED, tell_answers(answers), ANSWERS_AT_ONCE),
         (
             DEAD_QUEUE,
             KeepDeadLetter(dead_letters=dead_letters, scores=scores, jobs=jobs),
