@@ -227,6 +227,18 @@ async def reading(settings: Settings) -> AsyncGenerator[MemoryBus]:
         yield bus
 
 
+@asynccontextmanager
+async def querying(settings: Settings) -> AsyncGenerator[MemoryBus]:
+    """Queries only, on the database of services that run elsewhere: for whoever cannot reach their broker."""
+    async with (
+        open_stores(database_url(settings), settings) as stores,
+        memory_bus(settings) as bus,
+        results.answer(bus=bus, queries=stores.queries),
+    ):
+        await _check_schema(stores)
+        yield bus
+
+
 def memory_bus(settings: Settings) -> MemoryBus:
     return MemoryBus(
         policy=RetryPolicy(attempts_max=settings.attempts_max),

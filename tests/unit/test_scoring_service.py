@@ -24,6 +24,7 @@ from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkProgress, ChunkRequested, ChunkScored
 from tests.buses import Inbox, a_message, eventually, to
+from tests.parrot import Endpoint
 from tests.scoring import a_request, parsed
 
 ROW = b'{"output":"a","reference":"a"}'
@@ -126,7 +127,7 @@ async def test_chunks_of_both_work_queues_are_answered(queue: Queue) -> None:
     async with (
         MemoryBus() as bus,
         bus.subscribe(SCORED_QUEUE, scored, prefetch=10),
-        serve(bus, Settings(), ready()),
+        serve(bus, Settings(), ready(), Endpoint()),
     ):
         # when
         await bus.publish(*(to(queue, a_chunk(number)) for number in range(5)))
@@ -143,7 +144,7 @@ async def test_the_next_chunk_is_at_hand_while_one_is_scored() -> None:
     async with (
         MemoryBus() as bus,
         bus.subscribe(SCORED_QUEUE, scored, prefetch=10),
-        serve(bus, Settings(), scorer),
+        serve(bus, Settings(), scorer, Endpoint()),
     ):
         await bus.publish(*(to(WORK_RECORDED, a_chunk(number)) for number in range(5)))
 
@@ -164,7 +165,7 @@ async def test_while_a_chunk_takes_its_time_there_are_signs_of_life() -> None:
         MemoryBus() as bus,
         bus.subscribe(PROGRESS_QUEUE, signs, prefetch=10),
         bus.subscribe(SCORED_QUEUE, scored, prefetch=10),
-        serve(bus, settings, scorer),
+        serve(bus, settings, scorer, Endpoint()),
     ):
         # when
         await bus.publish(to(WORK_RECORDED, a_chunk(7)))
@@ -186,7 +187,7 @@ async def test_a_broken_chunk_does_not_hold_up_the_next() -> None:
         MemoryBus() as bus,
         bus.subscribe(SCORED_QUEUE, scored, prefetch=10),
         bus.subscribe(DEAD_QUEUE, dead, prefetch=10),
-        serve(bus, Settings(), ready()),
+        serve(bus, Settings(), ready(), Endpoint()),
     ):
         # when
         await bus.publish(to(WORK_RECORDED, broken), to(WORK_RECORDED, a_chunk(1)))
@@ -200,7 +201,7 @@ async def test_leaving_waits_for_the_chunk_in_hand() -> None:
     # given
     scorer, scored = ScorerHere(), Inbox()
     async with MemoryBus() as bus, bus.subscribe(SCORED_QUEUE, scored, prefetch=10):
-        async with serve(bus, Settings(drain_seconds=10), scorer):
+        async with serve(bus, Settings(drain_seconds=10), scorer, Endpoint()):
             await bus.publish(to(WORK_RECORDED, a_chunk()))
             await eventually(lambda: scorer.at_work == 1)
 

@@ -100,7 +100,10 @@ class Bus(Protocol):
     ) -> AbstractAsyncContextManager[Subscription]: ...
 
     async def ask(self, request: Outgoing, *, timeout_seconds: float) -> Message:
-        """Publish with an address for the reply and return the reply; raises Unavailable after the timeout."""
+        """Publish with an address for the reply and return the reply; raises Unavailable after the timeout.
+
+        A request that does not say when it expires does so then.
+        """
         ...
 
     def listen(self, pattern: str) -> AbstractAsyncContextManager[AsyncIterator[Message]]:

@@ -177,7 +177,7 @@ class MemoryBus:
             # Whoever asks in this process is whoever runs it.
             sender=getuser(),
             correlation_id=request.message.correlation_id or str(uuid4()),
-            expires_seconds=timeout_seconds,
+            expires_seconds=request.message.expires_seconds or timeout_seconds,
         )
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._questions[address] = answer

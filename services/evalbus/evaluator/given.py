@@ -10,7 +10,7 @@ from evalbus_schemas.chunks import SAMPLE_SEPARATOR
 NOTHING = b"{}"
 """What stands for a sample that there is none of."""
 
-UNREADABLE = "undecodable"
+UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,13 @@ def unsampled_line(code: str, message: str) -> bytes:
 def parse_given(line: bytes) -> GivenLine:
     """Never raises: what cannot be taken apart is a row without a sample."""
     item, *rest = line.split(SAMPLE_SEPARATOR)
-    match rest:
-        case []:
-            why_not = WhyNot(code="no_sample", message="the row came without a sample")
-            return GivenLine(item=item, sample=NOTHING, why_not=why_not)
-        case [sample]:
-            return GivenLine(item=item, sample=sample, why_not=None)
-        case [sample, *_, why]:
-            # The reason is the last part, even where an unreadable item has separators of its own.
-            return GivenLine(item=item, sample=sample, why_not=_parse_why(why))
+    if not rest:
+        why_not = WhyNot(code="no_sample", message="the row came without a sample")
+        return GivenLine(item=item, sample=NOTHING, why_not=why_not)
+    if len(rest) == 1:
+        return GivenLine(item=item, sample=rest[0], why_not=None)
+    # The reason is the last part, even where an unreadable item has separators of its own.
+    return GivenLine(item=item, sample=NOTHING, why_not=_parse_why(rest[-1]))
 
 
 def _parse_why(text: bytes) -> WhyNot:
@@ -62,4 +60,4 @@ def _parse_why(text: bytes) -> WhyNot:
         case [str(code), str(message)]:
             return WhyNot(code=code, message=message)
         case _:
-            return WhyNot(code=UNREADABLE, message="why it has no sample cannot be read")
+            return WhyNot(code=UNDECODABLE, message="why it has no sample cannot be read")

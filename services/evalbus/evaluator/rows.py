@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from evalbus.evaluator.given import NOTHING, UNREADABLE, GivenLine, parse_given
+from evalbus.evaluator.given import NOTHING, UNDECODABLE, GivenLine, parse_given
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
 from evalbus.evaluator.settling import settle
 from evalbus.metrics import NON_FINITE, Batch, Columns, Note
@@ -102,12 +102,12 @@ class _Work:
             try:
                 item = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                self._fail_sample(row, UNREADABLE, f"not JSON: {error.msg}")
+                self._fail_sample(row, UNDECODABLE, f"not JSON: {error.msg}")
                 continue
             if type(item) is dict:
                 self._items[row] = item
             else:
-                self._fail_sample(row, UNREADABLE, "not a JSON object")
+                self._fail_sample(row, UNDECODABLE, "not a JSON object")
 
     def answer(self, answer: Answer) -> None:
         def work(rows: Sequence[int]) -> tuple[list[JsonObject], list[bytes]]:
@@ -130,12 +130,12 @@ class _Work:
             try:
                 sample = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                self._fail_sample(row, UNREADABLE, f"its sample is not JSON: {error.msg}")
+                self._fail_sample(row, UNDECODABLE, f"its sample is not JSON: {error.msg}")
                 continue
             if type(sample) is dict:
                 self._keep(row, sample, line)
             else:
-                self._fail_sample(row, UNREADABLE, "its sample is not a JSON object")
+                self._fail_sample(row, UNDECODABLE, "its sample is not a JSON object")
 
     def _keep(self, row: int, sample: JsonObject, line: bytes) -> None:
         self._room -= len(line)

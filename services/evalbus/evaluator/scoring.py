@@ -1,7 +1,7 @@
 """From the bytes of a chunk to the bytes of its scores: pure, so that it can run, and run again, anywhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from evalbus.errors import Malformed
 from evalbus.evaluator.plans import ready
@@ -75,7 +75,7 @@ def check_lines(body: bytes, n_rows: int) -> None:
         raise Malformed("wrong_row_count", f"{n_rows} rows announced, {lines} lines found")
 
 
-def join_lines(header: ChunkRequested | ChunkScored, lines: list[bytes]) -> bytes:
+def join_lines(header: ChunkRequested | ChunkScored, lines: Sequence[bytes]) -> bytes:
     """A whole body; the other way round than `split_lines`."""
     return b"\n".join((header.model_dump_json().encode(), *lines))
 

@@ -66,7 +66,7 @@ class Questions:
             request.message,
             correlation_id=number,
             reply_to=DIRECT_REPLY_TO,
-            expires_seconds=timeout_seconds,
+            expires_seconds=request.message.expires_seconds or timeout_seconds,
         )
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._open[number] = answer
