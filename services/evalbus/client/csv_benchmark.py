@@ -1,6 +1,5 @@
 """A benchmark whose samples are the records of a CSV file."""
 
-import codecs
 import csv
 import io
 from collections import Counter
@@ -78,13 +77,10 @@ def _records(path: str, wanted: Collection[str]) -> Generator[dict[str, str]]:
 
 
 def _text(path: str) -> str:
-    content = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode()
+        return Path(path).read_bytes().decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise WrongSamples(
-            f"{path}: not UTF-8 at byte {error.start} of its text ({error.reason})"
-        ) from None
+        raise WrongSamples(f"{path}: not UTF-8 at byte {error.start} ({error.reason})") from None
 
 
 def _checked(header: list[str], wanted: Collection[str], place: str) -> list[str]:

@@ -42,7 +42,7 @@ def _definition(kind: str, thing: object, workspace: str) -> object:
             return dict(cast("Mapping[str, object]", thing))
         case _:
             raise Invalid(
-                f"a {type(thing).__name__} is no {kind} that can be run: give a dict or model as in a"
+                f"an object of type {type(thing).__name__} is no {kind} that can be run: give a dict or model as in a"
                 " benchmark file, a saved entry, or the name of one",
                 {"wanted": kind, "found": type(thing).__name__},
             )

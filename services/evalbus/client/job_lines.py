@@ -8,7 +8,7 @@ from evalbus.client.job_report import DATASET, MODEL, score_names
 from evalbus_schemas.queries import Row
 
 SUCCESS = "Model_success"
-HEAD = (MODEL, DATASET, "Row", "Row_id", SUCCESS)
+HEAD = (MODEL, DATASET, "Row", "Row_id", "Repeat", SUCCESS)
 TAIL = ("Errors", "Output")
 ITEM_PREFIX = "Item."
 """Names of metrics have no capital letters, so no field of an item can be taken for a score."""
@@ -36,6 +36,7 @@ def lines(rows: Iterable[Row], labels: Mapping[str, str]) -> Iterator[Line]:
                 row.dataset.rpartition("/")[2],
                 row.row_index,
                 row.row_id,
+                row.repeat,
                 not row.failed,
             ),
             scores={

@@ -120,9 +120,12 @@ def failure_rates_by_stage(report: JobReport) -> dict[str, dict[str, float | Non
 
 
 def _per_cent(rows: int, usage: ModelUsage) -> float | None:
-    if usage.failure_rate is None or not usage.rows_planned:
+    # Until all is read, of the rows so far.
+    planned = max(usage.rows_planned or 0, usage.rows)
+    if usage.failure_rate is None or not planned:
         return None
-    return rows * 100 / usage.rows_planned
+    # From the counts: a product with the rate would be off in its last digit.
+    return rows * 100 / planned
 
 
 def _raw_score(name: str, result: MetricResult, score: ScoreStatistics) -> dict[str, object]:

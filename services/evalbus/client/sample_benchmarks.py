@@ -24,12 +24,7 @@ _LIKED = {
 def points_by_description(rubrics: object) -> object:
     """`{"criteria": [{"description": d, "points": p}]}` as `{d: p}`, which may be there already."""
     found = decoded(rubrics)
-    criteria = (
-        cast("dict[str, list[dict[str, object]]]", found).get("criteria")
-        if isinstance(found, dict)
-        else None
-    )
-    if criteria is None:
+    if (criteria := _criteria(found)) is None:
         return found
     points: dict[str, object] = {}
     for criterion in criteria:
@@ -38,6 +33,12 @@ def points_by_description(rubrics: object) -> object:
             raise ValueError(f"two criteria are described as {description!r}")
         points[description] = criterion["points"]
     return points
+
+
+def _criteria(rubrics: object) -> list[dict[str, object]] | None:
+    if not isinstance(rubrics, dict):
+        return None
+    return cast("dict[str, list[dict[str, object]]]", rubrics).get("criteria")
 
 
 def is_liked(said: object) -> bool | None:
