@@ -1,10 +1,18 @@
 """What every dataset promises, whatever it is read from; a new format adds its row to FORMATS_WRITTEN."""
 
 import csv
+import gzip
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pyarrow  # type: ignore[import-untyped]  # it has no types
+import pyarrow.feather  # type: ignore[import-untyped]  # it has no types
+import pyarrow.orc  # type: ignore[import-untyped]  # it has no types
+import pyarrow.parquet  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from evalbus.datasets import FORMATS, DatasetReader, Fingerprint, ItemRow, Position, open_dataset
@@ -27,27 +35,77 @@ ROWS: Rows = [
 TOO_LARGE: dict[str, str] = {"id": "large", "text": "x" * 3 * ROW_BYTES}
 
 
-def jsonl(folder: Path, rows: Rows, *, name: str = "rows.jsonl") -> Dataset:
-    (folder / name).write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+def written(folder: Path, name: str, content: bytes) -> Dataset:
+    if name.endswith(".gz"):
+        content = gzip.compress(content, mtime=0)
+    (folder / name).write_bytes(content)
     return Dataset(name="rows", source=str(folder / name))
 
 
-def ndjson(folder: Path, rows: Rows) -> Dataset:
-    return jsonl(folder, rows, name="rows.ndjson")
+def jsonl(folder: Path, rows: Rows, *, name: str = "rows.jsonl") -> Dataset:
+    return written(folder, name, b"\n".join(orjson.dumps(row) for row in rows))
 
 
-def comma_separated(folder: Path, rows: Rows) -> Dataset:
-    with (folder / "rows.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return Dataset(name="rows", source=str(folder / "rows.csv"))
+def json_array(folder: Path, rows: Rows, *, name: str = "rows.json") -> Dataset:
+    return written(folder, name, orjson.dumps(rows))
+
+
+def json_array_on_many_lines(folder: Path, rows: Rows) -> Dataset:
+    return written(folder, "rows.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+
+
+def comma_separated(folder: Path, rows: Rows, *, name: str = "rows.csv") -> Dataset:
+    file = StringIO(newline="")
+    delimiter = "\t" if "tsv" in name else ","
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return written(folder, name, file.getvalue().encode("utf-8-sig"))
+
+
+def table(rows: Rows) -> Any:
+    return pyarrow.Table.from_pylist([dict(row) for row in rows])
+
+
+def parquet(folder: Path, rows: Rows) -> Dataset:
+    pyarrow.parquet.write_table(table(rows), folder / "rows.parquet", row_group_size=5)
+    return Dataset(name="rows", source=str(folder / "rows.parquet"))
+
+
+def orc(folder: Path, rows: Rows) -> Dataset:
+    pyarrow.orc.write_table(table(rows), str(folder / "rows.orc"))
+    return Dataset(name="rows", source=str(folder / "rows.orc"))
+
+
+def feather(folder: Path, rows: Rows) -> Dataset:
+    pyarrow.feather.write_feather(table(rows), str(folder / "rows.feather"), chunksize=5)
+    return Dataset(name="rows", source=str(folder / "rows.feather"))
+
+
+def arrow_stream(folder: Path, rows: Rows) -> Dataset:
+    content = table(rows)
+    with pyarrow.ipc.new_stream(folder / "rows.arrow", content.schema) as stream:
+        stream.write_table(content, max_chunksize=5)
+    return Dataset(name="rows", source=str(folder / "rows.arrow"))
 
 
 FORMATS_WRITTEN: dict[str, Describe] = {
+    "arrow": arrow_stream,
     "csv": comma_separated,
+    "feather": feather,
+    "json": json_array,
     "jsonl": jsonl,
-    "ndjson": ndjson,
+    "ndjson": partial(jsonl, name="rows.ndjson"),
+    "orc": orc,
+    "parquet": parquet,
+    "tsv": partial(comma_separated, name="rows.tsv"),
+}
+
+PACKED: dict[str, Describe] = {
+    "csv.gz": partial(comma_separated, name="rows.csv.gz"),
+    "json.gz": partial(json_array, name="rows.json.gz"),
+    "jsonl.gz": partial(jsonl, name="rows.jsonl.gz"),
+    "tsv.gz": partial(comma_separated, name="rows.tsv.gz"),
 }
 
 
@@ -63,7 +121,21 @@ def inline(_: Path, rows: Rows) -> Dataset:
     return Dataset(name="rows", rows=tuple(written))
 
 
-SOURCES = FORMATS_WRITTEN | {"several files": several_files, "inline": inline}
+def renamed(folder: Path, rows: Rows) -> Dataset:
+    dataset = jsonl(folder, [{"key": row["id"], "text": row["text"]} for row in rows])
+    return dataset.model_copy(update={"fields": {"id": "key"}})
+
+
+SOURCES = (
+    FORMATS_WRITTEN
+    | PACKED
+    | {
+        "indented json": json_array_on_many_lines,
+        "several files": several_files,
+        "renamed fields": renamed,
+        "inline": inline,
+    }
+)
 
 every_source = pytest.mark.parametrize("describe", SOURCES.values(), ids=list(SOURCES))
 

@@ -296,10 +296,10 @@ def test_a_name_that_looks_like_a_pattern_is_a_name_if_there_is_such_a_file(tmp_
 
 
 def test_the_extension_says_the_format_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
-    write(tmp_path / "a.json", "[]")
+    write(tmp_path / "a.jsom", "[]")
 
-    with pytest.raises(Invalid, match=r"dataset 'rows', a\.json: .*'json'.*did you mean 'jsonl'"):
-        open_source("a.json", base=tmp_path)
+    with pytest.raises(Invalid, match=r"dataset 'rows', a\.jsom: .*'jsom'.*did you mean 'json"):
+        open_source("a.jsom", base=tmp_path)
 
 
 def test_a_source_that_names_nothing_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -307,10 +307,27 @@ def test_a_source_that_names_nothing_is_refused_by_its_name(tmp_path: Path) -> N
         open_source("nothing.jsonl", base=tmp_path)
 
 
-def test_a_folder_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
+def test_of_a_folder_every_file_of_a_known_format_is_read(tmp_path: Path) -> None:
+    # given
+    folder = tmp_path / "folder"
+    write(folder / "b" / "c.jsonl", '{"a":"3"}')
+    write(folder / "b.csv", "a\n2\n")
+    write(folder / "a.json", '[{"a":"1"}]')
+    write(folder / "README.md", "not rows")
+    write(folder / ".hidden.jsonl", '{"a":"hidden"}')
+    write(folder / ".git" / "d.jsonl", '{"a":"hidden"}')
 
-    with pytest.raises(Invalid, match=r"is a folder.*folder/\*\.jsonl"):
+    # when
+    rows = items(open_source("folder", base=tmp_path))
+
+    # then
+    assert rows == [{"a": "1"}, {"a": "2"}, {"a": "3"}]
+
+
+def test_a_folder_without_rows_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "folder" / "README.md", "not rows")
+
+    with pytest.raises(NotFound, match=r"'folder' names no file .*none of a known format"):
         open_source("folder", base=tmp_path)
 
 

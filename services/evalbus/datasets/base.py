@@ -7,8 +7,7 @@ SourceBroken, and names the file and the line.
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
-from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -17,6 +16,10 @@ from evalbus_schemas.base import JsonObject, Open
 UNDECODABLE = "undecodable"
 UNREADABLE = "unreadable"
 SOURCE_CHANGED = "source_changed"
+SOURCE_TOO_LARGE = "source_too_large"
+
+PREFIX_BYTES = 64 * 1024
+"""So much of a file says whether it begins as it did."""
 
 
 class ItemRow(NamedTuple):
@@ -30,8 +33,12 @@ class Position(Open):
     """Between two rows: where reading goes on, also in another process."""
 
     file: Annotated[int, Field(ge=0)] = 0
-    offset: Annotated[int, Field(ge=0, description="Bytes of that file already read.")] = 0
-    line: Annotated[int, Field(ge=0, description="Lines of that file already read.")] = 0
+    offset: Annotated[
+        int, Field(ge=0, description="Bytes of that file already read, counted unpacked.")
+    ] = 0
+    line: Annotated[
+        int, Field(ge=0, description="Lines of that file already read; rows if it has no lines.")
+    ] = 0
 
 
 class FileMark(Open):
@@ -41,6 +48,9 @@ class FileMark(Open):
     size: int
     mtime_ns: int
     sha256: Annotated[str, Field(description="Of its first 64 KiB.")]
+    etag: Annotated[str | None, Field(description="What a remote server calls this version.")] = (
+        None
+    )
 
 
 class Fingerprint(Open):
@@ -84,14 +94,38 @@ class Record(NamedTuple):
     """Known only for a row without a value."""
 
 
+class Content(Protocol):
+    """The bytes of one file, wherever it lies."""
+
+    @property
+    def shown(self) -> str:
+        """Its name for a person, and in fingerprints: the same for every producer, wherever its roots are."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """A seekable stream at its start; raises SourceBroken or OSError."""
+        ...
+
+    def mark(self) -> FileMark:
+        """What it looks like now; raises SourceBroken or OSError."""
+        ...
+
+
 class FileFormat(ABC):
-    """One way to write rows into a file, found by the file's extension."""
+    """One way to write rows into a file, found by the file's extension or by the dataset's `format`."""
+
+    packs_itself: ClassVar[bool] = False
+    """True: it is compressed by itself and read back and forth, so never from a .gz."""
+
+    cells_are_text: ClassVar[bool] = False
+    """True: it knows no types, so that `typed` says whether a cell is read as JSON."""
 
     @abstractmethod
     def records(
-        self, path: Path, *, shown: str, after: Position, row_bytes: int
+        self, file: BinaryIO, *, shown: str, after: Position, row_bytes: int
     ) -> Generator[Record]:
         """The rows behind a position; raises SourceBroken that begins with `shown`, the file's name for a person.
 
-        Never keeps more than about `row_bytes` of the file, however long its lines are.
+        `file` belongs to the caller. Going back in it may cost as much as reading it anew. Never keeps more than
+        about `row_bytes` of the file, however long its lines are.
         """

@@ -1,14 +1,17 @@
 """One dataset out of several files: their rows one after the other, in the order of their names."""
 
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import chain
-from pathlib import Path
 
 from evalbus.datasets.base import (
     SOURCE_CHANGED,
+    SOURCE_TOO_LARGE,
+    UNDECODABLE,
     UNREADABLE,
+    Content,
     FileFormat,
     FileMark,
     Fingerprint,
@@ -17,19 +20,51 @@ from evalbus.datasets.base import (
     Record,
 )
 from evalbus.datasets.row_id import RowId
+from evalbus.datasets.shaping import Shape, shaped
+from evalbus.datasets.unpacking import unpacked
 from evalbus.errors import SourceBroken
 
-PREFIX_BYTES = 64 * 1024
+MARKS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """A file with the format that its extension stands for."""
+    """A file, how it is written, and what becomes of its rows."""
 
-    path: Path
-    shown: str
-    """Its name for a person, and in fingerprints: the same for every producer, wherever its roots are."""
+    content: Content
     format: FileFormat
+    is_packed: bool
+    unpacked_bytes_max: int
+    shape: Shape | None
+
+    @property
+    def shown(self) -> str:
+        return self.content.shown
+
+    def records(self, *, after: Position, row_bytes: int) -> Generator[Record]:
+        """The rows behind a position as they go on; raises SourceBroken or OSError."""
+        with closing(self.content.open()) as stored:
+            file = stored
+            if self.is_packed:
+                file = unpacked(stored, shown=self.shown, bytes_max=self.unpacked_bytes_max)
+            with closing(file):
+                records = self.format.records(
+                    file, shown=self.shown, after=after, row_bytes=row_bytes
+                )
+                if self.format.packs_itself:
+                    records = self._within_limit(records)
+                if self.shape is not None:
+                    records = shaped(records, self.shape, shown=self.shown, row_bytes=row_bytes)
+                yield from records
+
+    def _within_limit(self, records: Generator[Record]) -> Generator[Record]:
+        for record in records:
+            if record.offset > self.unpacked_bytes_max:
+                raise SourceBroken(
+                    SOURCE_TOO_LARGE,
+                    f"{self.shown} unpacks to more than {self.unpacked_bytes_max} bytes (EVALBUS_SOURCE_BYTES_MAX)",
+                )
+            yield record
 
 
 class FilesReader:
@@ -58,8 +93,11 @@ class FilesReader:
             while self._file < len(self._files) and not self._fill(rows, rows_max, bytes_max):
                 self._next_file()
         except OSError as error:
-            shown = self._files[self._file].shown
-            self._broken = SourceBroken(UNREADABLE, f"{shown}: {error.strerror or error}")
+            self._broken = _unreadable(self._files[self._file].shown, error)
+        except RecursionError:
+            self._broken = SourceBroken(
+                UNDECODABLE, f"{self._files[self._file].shown}: a row is nested too deeply"
+            )
         except SourceBroken as error:
             self._broken = error
         if self._broken is not None and not rows:
@@ -72,7 +110,9 @@ class FilesReader:
         row_id = self._row_id
         size = sum(len(row.item) for row in rows)
         if self._records is None:
-            self._records = self._open()
+            self._records = self._files[self._file].records(
+                after=self.position, row_bytes=self._row_bytes
+            )
         waiting, self._waiting = self._waiting, ()
         for record in chain(waiting, self._records):
             item, value = record.item, record.value
@@ -85,12 +125,6 @@ class FilesReader:
             if len(rows) == rows_max:
                 return True
         return False
-
-    def _open(self) -> Generator[Record]:
-        file = self._files[self._file]
-        return file.format.records(
-            file.path, shown=file.shown, after=self.position, row_bytes=self._row_bytes
-        )
 
     def _next_file(self) -> None:
         self.close()
@@ -105,7 +139,9 @@ class FilesReader:
         return Position(file=self._file, offset=self._last.offset, line=self._last.line)
 
     def fingerprint(self) -> Fingerprint:
-        return Fingerprint(files=tuple(_mark(file) for file in self._files))
+        # Files of other machines are looked at one answer after the other, were it not for the threads.
+        with ThreadPoolExecutor(min(MARKS_AT_ONCE, len(self._files))) as threads:
+            return Fingerprint(files=tuple(threads.map(_mark, self._files)))
 
     def verify(self, accepted: Fingerprint) -> None:
         now, before = self.fingerprint().files, accepted.files
@@ -128,17 +164,13 @@ class FilesReader:
 
 def _mark(file: SourceFile) -> FileMark:
     try:
-        with file.path.open("rb") as source:
-            prefix = source.read(PREFIX_BYTES)
-            status = file.path.stat()
+        return file.content.mark()
     except OSError as error:
-        raise SourceBroken(UNREADABLE, f"{file.shown}: {error.strerror or error}") from None
-    return FileMark(
-        path=file.shown,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        sha256=sha256(prefix).hexdigest(),
-    )
+        raise _unreadable(file.shown, error) from None
+
+
+def _unreadable(shown: str, error: OSError) -> SourceBroken:
+    return SourceBroken(UNREADABLE, f"{shown}: {error.strerror or error}")
 
 
 def _difference(found: FileMark, wanted: FileMark) -> str:

@@ -11,7 +11,7 @@ from evalbus.errors import Invalid
 from evalbus.registry import PlugIn
 from evalbus.templates import Path, fields_used
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.benchmark import Benchmark, Dataset
 
 FIELDS_SHOWN_MAX = 40
 
@@ -55,8 +55,23 @@ def check_first_rows(
         )
         # Rows over the size limit say nothing about the fields.
         if rows:
+            _check_new_names(dataset, rows)
             for use in (*own, *needed):
                 _check(use, dataset.name, rows)
+
+
+def _check_new_names(dataset: Dataset, rows: Sequence[JsonObject]) -> None:
+    """What is to get a new name must be there: the rows have their new names already."""
+    there = {dataset.fields.get(name, name): None for name in _fields(rows, ())}
+    for old in dataset.fields.values():
+        if old not in there:
+            near = get_close_matches(old, there, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            shown = list(there)[:FIELDS_SHOWN_MAX]
+            raise Invalid(
+                f"dataset {dataset.name!r}, fields: none of the first {len(rows)} rows has {old!r}{guess} (there are: {', '.join(shown) or 'none'})",
+                {"wanted": "a field of the source", "found": old, "known": list(shown)},
+            )
 
 
 def _check(use: TemplateUse, dataset: str, rows: Sequence[JsonObject]) -> None:

@@ -1,14 +1,13 @@
 """Rows that were written into the benchmark itself."""
 
-import json
 from collections.abc import Sequence
 from hashlib import sha256
 
-import orjson
-
 from evalbus.datasets.base import SOURCE_CHANGED, FileMark, Fingerprint, ItemRow, Position
+from evalbus.datasets.items import as_json
 from evalbus.datasets.row_id import RowId, hash_id
-from evalbus.errors import SourceBroken
+from evalbus.datasets.shaping import Shape, TwoInOne
+from evalbus.errors import Invalid, SourceBroken
 from evalbus_schemas.base import JsonObject
 
 PATH = "rows"
@@ -18,9 +17,17 @@ class InlineReader:
     """The rows of a benchmark file; its position counts rows as lines."""
 
     def __init__(
-        self, rows: Sequence[JsonObject], *, row_id: RowId, row_bytes: int, position: Position
+        self,
+        rows: Sequence[JsonObject],
+        *,
+        shape: Shape | None = None,
+        row_id: RowId,
+        row_bytes: int,
+        position: Position,
     ) -> None:
-        self._rows = rows
+        """`shape` renames their fields; their types are what they are. Raises Invalid when it cannot."""
+        renaming = None if shape is None else shape.without_types()
+        self._rows = rows if renaming is None else _renamed(rows, renaming)
         self._row_id = row_id
         self._row_bytes = row_bytes
         self._next = position.line
@@ -63,9 +70,13 @@ class InlineReader:
         """There is nothing to give up."""
 
 
-def as_json(value: JsonObject) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        # An integer of more than 64 bits, which JSON allows and orjson does not write.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+def _renamed(rows: Sequence[JsonObject], shape: Shape) -> list[JsonObject]:
+    renamed: list[JsonObject] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            renamed.append(shape.applied(row))
+        except TwoInOne as clash:
+            raise Invalid(
+                f"rows:{number}: fields: the row has a field {str(clash)!r} of its own"
+            ) from None
+    return renamed

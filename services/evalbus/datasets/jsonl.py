@@ -2,16 +2,15 @@
 
 from collections.abc import Generator
 from hashlib import blake2b
-from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
-from evalbus.datasets.base import UNDECODABLE, FileFormat, Position, Record
+from evalbus.datasets.base import FileFormat, Position, Record
+from evalbus.datasets.faults import fault, not_json
 from evalbus.datasets.row_id import HASH_BYTES
-from evalbus.errors import SourceBroken
 
-BUFFER_BYTES = 1024 * 1024
+PIECE_BYTES = 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE_END = b"\r\n"
 
@@ -20,36 +19,33 @@ class Jsonl(FileFormat):
     """UTF-8, with or without a byte order mark; blank lines are skipped."""
 
     def records(
-        self, path: Path, *, shown: str, after: Position, row_bytes: int
+        self, file: BinaryIO, *, shown: str, after: Position, row_bytes: int
     ) -> Generator[Record]:
         offset, number = after.offset, after.line
         most = row_bytes + len(BYTE_ORDER_MARK) + len(LINE_END)
-        with path.open("rb", buffering=BUFFER_BYTES) as file:
-            file.seek(offset)
-            while line := file.readline(most):
-                offset += len(line)
-                number += 1
-                item = line.rstrip(LINE_END)
-                if number == 1:
-                    item = item.removeprefix(BYTE_ORDER_MARK)
-                if len(item) > row_bytes:
-                    row_id, more = _rest_of_line(file, line)
-                    offset += more
-                    yield Record(b"", None, offset, number, row_id)
+        file.seek(offset)
+        while line := file.readline(most):
+            begin = offset
+            offset += len(line)
+            number += 1
+            item = line.rstrip(LINE_END)
+            if number == 1 and item.startswith(BYTE_ORDER_MARK):
+                item = item.removeprefix(BYTE_ORDER_MARK)
+                begin += len(BYTE_ORDER_MARK)
+            if len(item) > row_bytes:
+                row_id, more = _rest_of_line(file, line)
+                offset += more
+                yield Record(b"", None, offset, number, row_id)
+                continue
+            try:
+                value = orjson.loads(item)
+            except orjson.JSONDecodeError as error:
+                if not item.strip():
                     continue
-                try:
-                    value = orjson.loads(item)
-                except orjson.JSONDecodeError as error:
-                    if not item.strip():
-                        continue
-                    raise SourceBroken(
-                        UNDECODABLE, f"{shown}:{number}: {error.msg} (column {error.colno})"
-                    ) from None
-                if type(value) is not dict:
-                    raise SourceBroken(
-                        UNDECODABLE, f"{shown}:{number}: a row must be a JSON object"
-                    )
-                yield Record(item, value, offset, number)
+                raise not_json(shown, number, begin, item, error) from None
+            if type(value) is not dict:
+                raise fault(shown, number, begin, "a row must be a JSON object")
+            yield Record(item, value, offset, number)
 
 
 def _rest_of_line(file: BinaryIO, start: bytes) -> tuple[str, int]:
@@ -57,7 +53,7 @@ def _rest_of_line(file: BinaryIO, start: bytes) -> tuple[str, int]:
     digest = blake2b(start.rstrip(b"\n"), digest_size=HASH_BYTES)
     read = 0
     piece = start
-    while not piece.endswith(b"\n") and (piece := file.readline(BUFFER_BYTES)):
+    while not piece.endswith(b"\n") and (piece := file.readline(PIECE_BYTES)):
         read += len(piece)
         digest.update(piece.rstrip(b"\n"))
     return digest.hexdigest(), read

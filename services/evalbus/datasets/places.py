@@ -1,7 +1,8 @@
-"""Which files a source names, and whether they may be read."""
+"""Which files of this machine a source names, and whether they may be read."""
 
 import glob
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,39 +21,74 @@ class Place:
     shown: str
 
 
-def find_files(source: str, *, roots: tuple[Path, ...] | None, base: Path) -> list[Place]:
-    """The files of a path or a glob, sorted by name; at least one.
+IsWanted = Callable[[str], bool]
+"""Whether a file of a folder belongs to the dataset, by its name."""
 
-    With `roots` a relative source is looked for below each of them, and nothing outside of them is ever looked at.
-    Without them it starts from `base`. Raises NotFound, NotAllowed or Invalid, naming the source.
+
+def find_files(
+    source: str,
+    *,
+    roots: tuple[Path, ...] | None,
+    base: Path,
+    is_wanted: IsWanted = lambda _: True,
+) -> list[Place]:
+    """The files of a path, a folder or a glob, sorted by name; at least one.
+
+    Of a folder these are all that are wanted, however deep; what begins with a dot is hidden. With `roots` a relative
+    source is looked for below each of them, and nothing outside of them is ever looked at. Without them it starts
+    from `base`. Raises NotFound, NotAllowed or Invalid, naming the source.
     """
     starts = (base,) if roots is None else roots
     if roots is not None:
         _check_below(source, roots)
     for start in starts:
-        found = list(islice(_matches(source, start), FILES_MAX + 1))
+        found = list(islice(_matches(source, start, roots, is_wanted), FILES_MAX + 1))
         if len(found) > FILES_MAX:
             raise OverLimit(f"source {source!r} names more than {FILES_MAX} files")
         if found:
             return [_checked(place, source, roots) for place in sorted(found, key=_name)]
     where = "" if Path(source).is_absolute() else f" below {', '.join(map(str, starts))}"
-    raise NotFound(f"source {source!r} names no file{where}", {"wanted": "a file", "found": source})
+    raise NotFound(
+        f"source {source!r} names no file{where}{_in_folder(source, starts)}",
+        {"wanted": "a file", "found": source},
+    )
+
+
+def _in_folder(source: str, starts: tuple[Path, ...]) -> str:
+    is_folder = any((start / source).is_dir() for start in starts)
+    return " (the folder has none of a known format)" if is_folder else ""
 
 
 def _name(place: Place) -> str:
     return place.shown
 
 
-def _matches(source: str, start: Path) -> Iterator[Place]:
+def _matches(
+    source: str, start: Path, roots: tuple[Path, ...] | None, is_wanted: IsWanted
+) -> Iterator[Place]:
     # A name with brackets in it is a name first, and a pattern only if there is no such file.
-    if (start / source).exists():
-        yield Place(path=start / source, shown=source)
+    path = start / source
+    if path.is_dir():
+        _check_real(path, source, roots)
+        yield from _below(path, source, is_wanted)
+    elif path.exists():
+        yield Place(path=path, shown=source)
     elif glob.has_magic(source):
         # Not Path.glob: it takes no absolute pattern, and a source may be one.
         for name in glob.iglob(source, root_dir=start, recursive=True):  # noqa: PTH207
             path = start / name
             if not path.is_dir():
                 yield Place(path=path, shown=name)
+
+
+def _below(folder: Path, source: str, is_wanted: IsWanted) -> Iterator[Place]:
+    # Links to folders are not followed: they may lead round in a circle.
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if not name.startswith(".") and is_wanted(name):
+                yield Place(path=path, shown=str(Path(source, path.relative_to(folder))))
 
 
 def _check_below(source: str, roots: tuple[Path, ...]) -> None:
@@ -82,17 +118,18 @@ def _plain(path: Path) -> Path:
 
 
 def _checked(place: Place, source: str, roots: tuple[Path, ...] | None) -> Place:
-    if roots is not None:
-        real = place.path.resolve()
-        if not any(_is_below(real, root.resolve()) for root in roots):
-            raise _outside(source, roots)
-    if place.path.is_dir():
-        raise Invalid(
-            f"source {source!r} is a folder: name the files in it, for instance {source.rstrip('/')}/*.jsonl"
-        )
+    _check_real(place.path, source, roots)
     if not place.path.is_file():
         raise Invalid(f"source {source!r}: {place.shown} is not a regular file")
     return place
+
+
+def _check_real(path: Path, source: str, roots: tuple[Path, ...] | None) -> None:
+    """Refuse what a link leads out of the roots to."""
+    if roots is not None:
+        real = path.resolve()
+        if not any(_is_below(real, root.resolve()) for root in roots):
+            raise _outside(source, roots)
 
 
 def _is_below(path: Path, root: Path) -> bool:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from hashlib import blake2b
 
-import orjson
-
+from evalbus.datasets.items import as_json
 from evalbus.templates import TemplateError, as_text, compile_plain_template, context_of
 from evalbus_schemas.base import JsonObject
 
@@ -20,9 +19,7 @@ def hash_id(content: bytes) -> str:
 
 def content_id(item: JsonObject) -> str:
     """The same for equal items, however their keys are ordered and spaced."""
-    return blake2b(
-        orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=HASH_BYTES
-    ).hexdigest()
+    return hash_id(as_json(item, sort_keys=True))
 
 
 def row_id_from(text: str | None) -> RowId:

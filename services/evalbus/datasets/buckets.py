@@ -1,0 +1,188 @@
+"""Files of buckets: S3 and whatever speaks like it, and Google Cloud Storage."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from glob import has_magic
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+from aiohttp import TCPConnector, ThreadedResolver
+from aiohttp.abc import AbstractResolver
+from fsspec.asyn import (  # type: ignore[import-untyped]  # it has no types
+    get_loop,
+    sync,
+)
+
+from evalbus.datasets.connectors import GsConnector, S3Connector
+from evalbus.datasets.extras import imported
+from evalbus.datasets.places import FILES_MAX
+from evalbus.datasets.remote import RemoteAccess
+from evalbus.datasets.remote_faults import Unreachable, patiently
+from evalbus.datasets.remote_file import RemoteFile
+from evalbus.errors import Invalid, NotFound, OverLimit
+from evalbus.outside.addresses import check_url, parse_url
+from evalbus.outside.connector import GuardedResolver, guarded_connector
+
+LOOKING_PAUSES_SECONDS = (0.5, 1.0)
+CONNECT_SECONDS = 30.0
+SILENCE_SECONDS = 60.0
+
+AMAZON = "https://s3.amazonaws.com"
+GOOGLE = "https://storage.googleapis.com"
+
+Info = Mapping[str, Any]
+"""What fsspec knows of a file."""
+
+
+def s3_files(connector: S3Connector, access: RemoteAccess) -> Any:
+    """An fsspec file system; raises Refused for an address or a secret that cannot be had."""
+    s3fs = imported("s3fs", extra="s3", what="reading s3://")
+    return s3fs.S3FileSystem(**s3_options(connector, access))
+
+
+def gs_files(connector: GsConnector, access: RemoteAccess) -> Any:
+    """An fsspec file system; raises Refused for an address or a secret that cannot be had."""
+    gcsfs = imported("gcsfs", extra="gs", what="reading gs://")
+    return gcsfs.GCSFileSystem(**gs_options(connector, access))
+
+
+def s3_options(connector: S3Connector, access: RemoteAccess) -> dict[str, Any]:
+    """What s3fs is told."""
+    endpoint = connector.endpoint_url
+    find = _finder(endpoint or AMAZON, access)
+    config: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": SILENCE_SECONDS}
+    if not access.allow_private:
+        config["connector_args"] = {"resolver": sync(get_loop(), _guarded_resolver)}
+    if endpoint is not None:
+        # A bucket's name before the host's is what few but Amazon understand.
+        config["s3"] = {"addressing_style": "path"}
+    return {
+        "anon": connector.anonymous,
+        "key": find(connector.key_secret),
+        "secret": find(connector.secret_secret),
+        "token": find(connector.token_secret),
+        "endpoint_url": endpoint,
+        "client_kwargs": {} if connector.region is None else {"region_name": connector.region},
+        "config_kwargs": config,
+        "use_listings_cache": False,
+        "skip_instance_cache": True,
+    }
+
+
+def gs_options(connector: GsConnector, access: RemoteAccess) -> dict[str, Any]:
+    """What gcsfs is told."""
+    endpoint = connector.endpoint_url
+    find = _finder(endpoint or GOOGLE, access)
+
+    async def connections() -> TCPConnector:
+        return guarded_connector(allow_private=access.allow_private)
+
+    return {
+        "token": _google_token(find(connector.token_secret), connector.token_secret),
+        "endpoint_url": endpoint,
+        "project": "",
+        "access": "read_only",
+        "session_kwargs": {"connector": sync(get_loop(), connections)},
+        "use_listings_cache": False,
+        "skip_instance_cache": True,
+    }
+
+
+def _google_token(value: str | None, name: str | None) -> object:
+    if value is None:
+        return "anon"
+    if not value.startswith("{"):
+        credentials = imported("google.oauth2.credentials", extra="gs", what="reading gs://")
+        return cast("object", credentials.Credentials(value))
+    try:
+        return cast("object", json.loads(value))
+    except ValueError:
+        raise Invalid(f"secret {name}: neither an access token nor the JSON of a key") from None
+
+
+def _finder(endpoint: str, access: RemoteAccess) -> Callable[[str | None], str | None]:
+    """Secrets by name, for one host; raises Refused if that may not be reached."""
+    check_url(endpoint, allow_private=access.allow_private)
+    url = parse_url(endpoint)
+
+    def find(name: str | None) -> str | None:
+        if name is None:
+            return None
+        host, port = cast("str", url.host), cast("int", url.port)
+        return access.secrets.find(name, host=host, port=port).get_secret_value()
+
+    return find
+
+
+async def _guarded_resolver() -> AbstractResolver:
+    # It belongs to the loop that it is made in.
+    return GuardedResolver(ThreadedResolver())
+
+
+def find_in_bucket(
+    source: str, files: Any, *, is_wanted: Callable[[str], bool]
+) -> list[RemoteFile]:
+    """The file, those of the folder that are wanted, or those of the glob; at least one, sorted by name.
+
+    Raises NotFound, Invalid or OverLimit that names the source.
+    """
+    scheme, _, path = source.partition("://")
+    path = path.rstrip("/")
+    if not path or has_magic(path.partition("/")[0]):
+        raise Invalid(f"source {source!r} names no bucket", {"wanted": f"{scheme}://bucket/…"})
+    try:
+        infos = patiently(lambda: _infos(files, path, is_wanted), pauses=LOOKING_PAUSES_SECONDS)
+    except Unreachable as error:
+        raise Invalid(f"source {source!r}: {error}", {"found": source}) from None
+    if not infos:
+        raise NotFound(f"source {source!r} names no file", {"wanted": "a file", "found": source})
+    if len(infos) > FILES_MAX:
+        raise OverLimit(f"source {source!r} names more than {FILES_MAX} files")
+    return [_file(info, scheme, files) for info in sorted(infos, key=_name)]
+
+
+def _infos(files: Any, path: str, is_wanted: Callable[[str], bool]) -> list[Info]:
+    # A name with brackets in it is a name first, and a pattern only if there is no such file.
+    info = _info(files, path)
+    if info is None:
+        found: Iterable[Info] = files.glob(path, detail=True).values() if has_magic(path) else ()
+        return [info for info in found if _is_file(info)]
+    if _is_file(info):
+        return [info]
+    below: Iterable[Info] = files.find(path, detail=True).values()
+    return [info for info in below if _is_file(info) and _is_shown(info, path, is_wanted)]
+
+
+def _info(files: Any, path: str) -> Info | None:
+    try:
+        return cast("Info", files.info(path))
+    except FileNotFoundError:
+        return None
+
+
+def _is_file(info: Info) -> bool:
+    # What is called a folder in consoles is an empty file whose name ends in a slash.
+    return info["type"] == "file" and not _name(info).endswith("/")
+
+
+def _is_shown(info: Info, folder: str, is_wanted: Callable[[str], bool]) -> bool:
+    below = PurePosixPath(_name(info)).relative_to(folder)
+    return is_wanted(below.name) and not any(part.startswith(".") for part in below.parts)
+
+
+def _name(info: Info) -> str:
+    return cast("str", info["name"])
+
+
+def _file(info: Info, scheme: str, files: Any) -> RemoteFile:
+    moment = info.get("LastModified") or info.get("mtime")
+    return RemoteFile(
+        shown=f"{scheme}://{_name(info)}",
+        name=PurePosixPath(_name(info)).name,
+        path=_name(info),
+        files=files,
+        size=info["size"],
+        mtime_ns=int(moment.timestamp() * 1_000_000_000) if isinstance(moment, datetime) else 0,
+        etag=info.get("ETag") or info.get("etag"),
+    )
