@@ -110,6 +110,20 @@ WhyReason = Literal[
 ]
 
 
+WHY_ADVICE: dict[WhyReason, str] = {
+    "not_dispatched": "No producer reads it or sends its chunks; is `evalbus serve producer` running?",
+    "no_evaluator": "Chunks wait on the queue; is `evalbus serve evaluator` running?",
+    "model_limited": "Its models are asked as much at once as they may be; wait, or raise parallelism.",
+    "circuit_open": "A model's endpoint fails; look at it, the job goes on when it answers.",
+    "retry_delay": "Rows wait for their next try; nothing to do.",
+    "broker_down": "RabbitMQ cannot be reached; start it, the job goes on when it is back.",
+    "lease_held": "A producer holds its datasets and reads them, or died; another takes over when the lease ends.",
+    "paused": "Somebody paused it; `evalbus jobs resume` lets it go on.",
+    "finalizing": "Every row is scored; its result is being made, if `evalbus serve results` is running.",
+    "nothing": "It waits for nothing.",
+}
+
+
 class Why(Open):
     """What a job waits for, in one word from a fixed set and one sentence for a person."""
 

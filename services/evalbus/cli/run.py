@@ -8,25 +8,20 @@ from typing import Annotated
 
 import typer
 
-from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
 from evalbus.cli.estimate import rows_expected
-from evalbus.cli.exits import Stopped, exit_of_job
-from evalbus.cli.job_table import write_job
-from evalbus.cli.modes import client_settings, working_client
-from evalbus.cli.output import CsvFlag, JsonFlag, MarkdownFlag, Style, chosen, leave, note
-from evalbus.cli.progress import follow
-from evalbus.cli.scores import finish
+from evalbus.cli.modes import client_settings
+from evalbus.cli.output import CsvFlag, JsonFlag, MarkdownFlag, chosen
+from evalbus.cli.working import DetachFlag, NewName, Working
 from evalbus.client import AsyncClient, load_benchmark
 from evalbus.errors import Invalid, NotFound
-from evalbus.settings import Settings
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
 
 
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The benchmark file.")],
-    name: Annotated[str | None, typer.Option(help="The job's name; made up when left out.")] = None,
+    name: NewName = None,
     workspace: Workspace = WORKSPACE,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many rows of each dataset.")
@@ -34,9 +29,7 @@ def run(
     is_dry: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be scored; start nothing.")
     ] = False,
-    is_detached: Annotated[
-        bool, typer.Option("--detach", help="Start the job and do not wait for it.")
-    ] = False,
+    is_detached: DetachFlag = False,
     as_json: JsonFlag = False,
     as_markdown: MarkdownFlag = False,
     as_csv: CsvFlag = False,
@@ -56,34 +49,15 @@ def run(
         with _about(file):
             dry_run(benchmark, style)
         return
-    settings = client_settings()
-    if is_detached and settings.amqp_url is None:
-        raise typer.BadParameter(
-            "--detach needs running services (EVALBUS_AMQP_URL): without them this process does the work"
-        )
-    started: list[Job] = []
+    working = Working(
+        settings=client_settings(), workspace=workspace, is_detached=is_detached, style=style
+    )
 
-    async def work() -> Job:
-        async with working_client(settings, workspace) as client:
-            job = await _start(client, benchmark, name, file)
-            started.append(job)
-            if is_detached:
-                return job
-            note(f"job {job.name}")
-            expected = await asyncio.to_thread(rows_expected, benchmark)
-            ended = await follow(client, job, expected=expected)
-            await finish(client, ended, style)
-            return ended
+    async def start(client: AsyncClient) -> Job:
+        with _about(file):
+            return await client.jobs.start(benchmark, job=name)
 
-    try:
-        job = loop.run(work)
-    except Stopped:
-        note(_farewell(started, settings, workspace))
-        raise
-    if is_detached:
-        write_job(job, as_json=style is Style.JSON)
-    else:
-        leave(exit_of_job(job))
+    working.work(start, expected=lambda: asyncio.to_thread(rows_expected, benchmark))
 
 
 def _limited(benchmark: Benchmark, limit: int | None) -> Benchmark:
@@ -93,11 +67,6 @@ def _limited(benchmark: Benchmark, limit: int | None) -> Benchmark:
     return benchmark.model_copy(update={"params": params})
 
 
-async def _start(client: AsyncClient, benchmark: Benchmark, name: str | None, file: Path) -> Job:
-    with _about(file):
-        return await client.jobs.start(benchmark, job=name)
-
-
 @contextmanager
 def _about(file: Path) -> Generator[None, None, None]:
     """What is wrong in a benchmark, or not where the benchmark says, is a mistake in its file."""
@@ -105,19 +74,3 @@ def _about(file: Path) -> Generator[None, None, None]:
         yield
     except (Invalid, NotFound) as error:
         raise Invalid(f"{file.name}: {error.message}", error.data) from None
-
-
-def _farewell(started: list[Job], settings: Settings, workspace: str) -> str:
-    if not started:
-        return "stopped before a job was started"
-    job = started[0].name
-    where = "" if workspace == WORKSPACE else f" --workspace {workspace}"
-    if settings.amqp_url is None:
-        return (
-            f"stopped; job {job} is kept and goes on with `evalbus jobs wait {job}{where}`,"
-            f" or ends with `evalbus jobs cancel {job}{where}`"
-        )
-    return (
-        f"detached; job {job} goes on. Come back with `evalbus jobs wait {job}{where}`,"
-        f" end it with `evalbus jobs cancel {job}{where}`"
-    )

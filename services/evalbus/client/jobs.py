@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,8 +12,8 @@ from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
 from evalbus.errors import Unavailable
 from evalbus_schemas.base import Labels
-from evalbus_schemas.benchmark import Benchmark, Params, StartBenchmark
-from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.benchmark import Benchmark, Params, Plugin, StartBenchmark
+from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.names import REFERENCE_PATTERN
 from evalbus_schemas.queries import (
     WAIT_SECONDS_MAX,
@@ -22,6 +22,10 @@ from evalbus_schemas.queries import (
     JobPage,
     JobStarted,
     ListJobs,
+    ListLog,
+    LogPage,
+    RescoreJob,
+    RetryJob,
     WaitForJob,
 )
 
@@ -29,8 +33,9 @@ WAIT_SECONDS = 20.0
 WATCH_SECONDS = 0.5
 AWAY_PAUSE_SECONDS = 1.0
 BUSY_PAUSE_SECONDS = 0.5
+LOG_PAGE = 100
 
-BenchmarkSource = Benchmark | Mapping[str, object] | str | Path
+BenchmarkSource = BenchmarkFile | Benchmark | Mapping[str, object] | str | Path
 """A benchmark, the same as a dict, the path of its file, or `workspace/name` of a saved one."""
 
 
@@ -102,6 +107,88 @@ class Jobs:
         """End the job; the rows that are stored stay readable."""
         return await self._calls.call("jobs.cancel", self._named(job), Job)
 
+    async def pause(self, job: str) -> Job:
+        """Send no more of the job's rows; what is in flight still comes in. Raises Conflict for one that has ended."""
+        return await self._calls.call("jobs.pause", self._named(job), Job)
+
+    async def resume(self, job: str) -> Job:
+        """Let a paused job go on; one that runs is returned as it is. Raises Conflict for one that has ended."""
+        return await self._calls.call("jobs.resume", self._named(job), Job)
+
+    async def retry(
+        self,
+        job: str,
+        *,
+        name: str | None = None,
+        params: Params | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job that runs the failed and missing rows of an ended one again, and takes over the others.
+
+        Of `params` what is given replaces what the job ran with. Raises Conflict when there is nothing to retry.
+        """
+        if isinstance(params, Params):
+            params = params.model_dump(mode="json", exclude_unset=True)
+        document: dict[str, object] = {
+            "job": job,
+            "workspace": self._workspace,
+            "name": name,
+            "params": params,
+            "idempotency_key": idempotency_key or str(uuid4()),
+        }
+        command = parameters(RetryJob, document)
+        return (await self._calls.call("jobs.retry", command, JobStarted)).job
+
+    async def rescore(
+        self,
+        job: str,
+        metrics: Sequence[Plugin | Mapping[str, object] | str],
+        *,
+        name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job that scores the stored samples of an ended one with other metrics; no model is asked.
+
+        A metric is written as in a benchmark file, or `workspace/name` of a saved one.
+        """
+        document: dict[str, object] = {
+            "job": job,
+            "workspace": self._workspace,
+            "metrics": list(metrics),
+            "name": name,
+            "idempotency_key": idempotency_key or str(uuid4()),
+        }
+        command = parameters(RescoreJob, document)
+        return (await self._calls.call("jobs.rescore", command, JobStarted)).job
+
+    async def logs(self, job: str, *, limit: int | None = None) -> AsyncIterator[LogLine]:
+        """What happened to the job so far, oldest first; as much as there is, or `limit` lines."""
+
+        async def ask(after: str | None, count: int) -> LogPage:
+            return await self._log_page(job, after, count)
+
+        found = pages(ask, count=lambda p: len(p.lines), cursor=lambda p: p.next, limit=limit)
+        async for each in entries(found, lambda page: page.lines):
+            yield each
+
+    async def follow_log(
+        self, job: str, *, every_seconds: float = WATCH_SECONDS
+    ) -> AsyncIterator[LogLine]:
+        """The same, and what happens from now on until the job has ended."""
+        after, seen, has_ended = None, 0, False
+        while True:
+            page = await self._log_page(job, after, LOG_PAGE)
+            for line in page.lines[seen:]:
+                yield line
+            if page.next is not None:
+                after, seen = page.next, 0
+            elif has_ended:
+                return
+            else:
+                seen = len(page.lines)
+                # Once more after its end: its last line may have been written meanwhile.
+                has_ended = (await self._wait_a_while(job, every_seconds)).is_terminal
+
     async def delete(self, job: str) -> Deleted:
         """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""
         return await self._calls.call("jobs.delete", self._named(job), Deleted)
@@ -146,11 +233,20 @@ class Jobs:
                     await asyncio.sleep(min(max(early, 0.0), BUSY_PAUSE_SECONDS))
                 return found
 
+    async def _log_page(self, job: str, after: str | None, count: int) -> LogPage:
+        wanted: dict[str, object] = {
+            "job": job,
+            "workspace": self._workspace,
+            "after": after,
+            "limit": count,
+        }
+        return await self._calls.call("jobs.logs", parameters(ListLog, wanted), LogPage)
+
     def _named(self, job: str) -> JobNamed:
         return parameters(JobNamed, {"job": job, "workspace": self._workspace})
 
 
-def _benchmark(source: BenchmarkSource) -> Benchmark | str:
+def _benchmark(source: BenchmarkSource) -> BenchmarkFile | str:
     is_reference = (
         isinstance(source, str)
         and re.fullmatch(REFERENCE_PATTERN, source) is not None

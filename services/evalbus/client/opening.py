@@ -42,6 +42,13 @@ def reading(settings: Settings) -> BusOpener:
     return lambda: read(settings)
 
 
+def querying(settings: Settings) -> BusOpener:
+    with needs("server", "asking the database without its broker"):
+        from evalbus.runtime import querying as query
+
+    return lambda: query(settings)
+
+
 @contextmanager
 def needs(extra: str, what: str) -> Generator[None, None, None]:
     """Raise WrongSettings, naming the extra to install, when a package is missing that only this extra has."""

@@ -1,6 +1,6 @@
 """The client for code without an event loop: the asynchronous one, running on a thread of its own."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +13,14 @@ from evalbus.client import opening
 from evalbus.client.asynchronous import AsyncClient
 from evalbus.client.jobs import WATCH_SECONDS, BenchmarkSource, Jobs
 from evalbus.client.session import BusOpener
+from evalbus.client.synchronous_catalogue import SyncBenchmarks, SyncDatasets, SyncSaved
 from evalbus.client.synchronous_results import SyncEvaluation, SyncResults
 from evalbus.client.thread import Thread
 from evalbus.settings import Settings
 from evalbus_schemas.base import Labels
-from evalbus_schemas.benchmark import Params
+from evalbus_schemas.benchmark import Params, Plugin
 from evalbus_schemas.events import BenchmarkEvent
-from evalbus_schemas.jobs import Job, JobStatus, Why
+from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.names import DEFAULT_WORKSPACE
 from evalbus_schemas.queries import DeadLetter, DeadLetterShown, Deleted, StoredEvent
 
@@ -57,6 +58,10 @@ class Client:
         self.workspace = workspace
         self.jobs = SyncJobs(client.jobs, self._thread)
         self.results = SyncResults(client.results, self._thread)
+        self.datasets = SyncDatasets(client.datasets, self._thread)
+        self.models = SyncSaved(client.models, self._thread)
+        self.metrics = SyncSaved(client.metrics, self._thread)
+        self.benchmarks = SyncBenchmarks(client.benchmarks, self._thread)
         self.evaluation = SyncEvaluation(self.results_in)
         self.events = SyncEvents(client, self._thread)
         self.dlq = SyncDeadLetters(client, self._thread)
@@ -192,6 +197,54 @@ class SyncJobs:
     def cancel(self, job: str) -> Job:
         """End the job; the rows that are stored stay readable."""
         return self._thread.call(self._jobs.cancel, job)
+
+    def pause(self, job: str) -> Job:
+        """Send no more of the job's rows; what is in flight still comes in. Raises Conflict for one that has ended."""
+        return self._thread.call(self._jobs.pause, job)
+
+    def resume(self, job: str) -> Job:
+        """Let a paused job go on; one that runs is returned as it is. Raises Conflict for one that has ended."""
+        return self._thread.call(self._jobs.resume, job)
+
+    def retry(
+        self,
+        job: str,
+        *,
+        name: str | None = None,
+        params: Params | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job that runs the failed and missing rows of an ended one again, and takes over the others.
+
+        Of `params` what is given replaces what the job ran with. Raises Conflict when there is nothing to retry.
+        """
+        return self._thread.call(
+            self._jobs.retry, job, name=name, params=params, idempotency_key=idempotency_key
+        )
+
+    def rescore(
+        self,
+        job: str,
+        metrics: Sequence[Plugin | Mapping[str, object] | str],
+        *,
+        name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job that scores the stored samples of an ended one with other metrics; no model is asked.
+
+        A metric is written as in a benchmark file, or `workspace/name` of a saved one.
+        """
+        return self._thread.call(
+            self._jobs.rescore, job, metrics, name=name, idempotency_key=idempotency_key
+        )
+
+    def logs(self, job: str, *, limit: int | None = None) -> Iterator[LogLine]:
+        """What happened to the job so far, oldest first; as much as there is, or `limit` lines."""
+        return self._thread.iterate(self._jobs.logs, job, limit=limit)
+
+    def follow_log(self, job: str, *, every_seconds: float = WATCH_SECONDS) -> Iterator[LogLine]:
+        """The same, and what happens from now on until the job has ended."""
+        return self._thread.iterate(self._jobs.follow_log, job, every_seconds=every_seconds)
 
     def delete(self, job: str) -> Deleted:
         """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from evalbus.store.fairness import calls_per_chunk
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.sql import load
-from evalbus_schemas.jobs import Job, JobStatus, Why, WhyReason
+from evalbus_schemas.jobs import WHY_ADVICE, Job, JobStatus, Why, WhyReason
 
 if TYPE_CHECKING:
     import asyncpg
@@ -17,19 +17,6 @@ SILENT_SECONDS = 30.0
 BROKER_NOTED_SECONDS = 15.0
 """Whoever misses the broker says so every few seconds; what was said longer ago is over."""
 
-ADVICE: dict[WhyReason, str] = {
-    "not_dispatched": "No producer reads it or sends its chunks; is `evalbus serve producer` running?",
-    "no_evaluator": "Chunks wait on the queue; is `evalbus serve evaluator` running?",
-    "model_limited": "Its models are asked as much at once as they may be; wait, or raise parallelism.",
-    "circuit_open": "A model's endpoint fails; look at it, the job goes on when it answers.",
-    "retry_delay": "Rows wait for their next try; nothing to do.",
-    "broker_down": "RabbitMQ cannot be reached; start it, the job goes on when it is back.",
-    "lease_held": "A producer holds its datasets and reads them, or died; another takes over when the lease ends.",
-    "paused": "Somebody paused it; `evalbus jobs resume` lets it go on.",
-    "finalizing": "Every row is scored; its result is being made, if `evalbus serve results` is running.",
-    "nothing": "It waits for nothing.",
-}
-
 
 async def why(connection: Connection, job_no: int, job: Job) -> Why:
     record = await connection.fetchrow(SQL.why, job_no, BROKER_NOTED_SECONDS)
@@ -40,7 +27,7 @@ async def why(connection: Connection, job_no: int, job: Job) -> Why:
         job=job.name,
         status=job.status,
         reason=reason,
-        advice=ADVICE[reason],
+        advice=WHY_ADVICE[reason],
         chunks_waiting=record["waiting"],
         chunks_in_flight=record["in_flight"],
         oldest_chunk=record["oldest_chunk"],
