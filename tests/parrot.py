@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from evalbus.models import Call, CallFailed, LiveModel, Price, Reply
+from evalbus.models import Call, CallFailed, LiveModel, Price, Reach, Reply
 from evalbus.models.base import CacheMode, HttpAnswer, QueueAnswer
 from evalbus.templates import RowsFailed, Template, TemplateError
 from evalbus_schemas.base import Closed, JsonObject
@@ -55,7 +55,8 @@ class Parrot(LiveModel):
     def identity(self) -> JsonObject:
         return {"endpoint": self.endpoint, "temperature": self._temperature}
 
-    async def ask(self, request: JsonObject, call: Call, reach: "Endpoint") -> Reply:  # type: ignore[override]  # it sees the call
+    async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
+        assert isinstance(reach, Endpoint), "it sees the whole call, of which a Reach knows a part"
         answer = await reach.answer(request, call)
         sample: JsonObject = {"output_text": answer}
         return Reply(sample=sample, input_tokens=10, output_tokens=5, log={"said": answer})
