@@ -15,7 +15,7 @@ from evalbus.bus.base import Bus, Message, Outgoing
 from evalbus.bus.memory import MemoryBus
 from evalbus.bus.rpc import Answerer
 from evalbus.bus.topology import EVENTS
-from evalbus.client import AsyncClient, Client
+from evalbus.client import AsyncClient, Client, load_benchmark
 from evalbus.errors import (
     Conflict,
     EvalbusError,
@@ -164,9 +164,10 @@ async def test_a_benchmark_may_be_a_path_a_dict_a_model_or_a_reference(tmp_path:
         await client.jobs.start("default/capitals", params={"limit_samples": 3})
 
     as_model, as_dict, as_file, as_reference = started
-    assert as_model.benchmark == as_dict.benchmark == benchmark
+    assert as_model.benchmark == as_dict.benchmark == load_benchmark(benchmark)
     assert not isinstance(as_file.benchmark, str)
-    assert as_file.benchmark.datasets[0].source == str(tmp_path / "capitals.jsonl")
+    (dataset,) = as_file.benchmark.written_out().datasets
+    assert dataset.source == str(tmp_path / "capitals.jsonl")
     assert (as_file.job, as_file.labels) == ("monday", {"a": "b"})
     assert as_reference.benchmark == "default/capitals"
     assert as_reference.params is not None
@@ -408,6 +409,7 @@ def test_both_clients_offer_the_same() -> None:
 
     for path in (
         *("jobs", "results", "events", "dlq"),
+        *("datasets", "models", "metrics", "benchmarks"),
         "evaluation.benchmark_jobs.results.aggregate_scores",
         "evaluation.benchmark_jobs.results.row_scores",
         "evaluation.benchmark_job_results",

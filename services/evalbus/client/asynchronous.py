@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue
 
 from evalbus.client import opening
 from evalbus.client.calls import Calls
+from evalbus.client.catalogue import Benchmarks, Datasets, Metrics, Models
 from evalbus.client.dead_letters import DeadLetters
 from evalbus.client.evaluation import Evaluation
 from evalbus.client.events import Events
@@ -50,6 +51,10 @@ class AsyncClient:
         self._away_seconds = given.connect_seconds
         self.jobs = Jobs(self._calls, workspace, away_seconds=self._away_seconds)
         self.results = Results(self._calls, workspace)
+        self.datasets = Datasets(self._calls, workspace)
+        self.models = Models(self._calls, workspace)
+        self.metrics = Metrics(self._calls, workspace)
+        self.benchmarks = Benchmarks(self._calls, workspace)
         self.evaluation = Evaluation(self.results_in)
         self.events = Events(self._calls, workspace, self._session)
         self.dlq = DeadLetters(self._calls)

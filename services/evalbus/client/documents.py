@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import JsonValue
 from ruamel.yaml import YAML
@@ -11,6 +12,8 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from evalbus.errors import Invalid
+
+T = TypeVar("T")
 
 FILE_BYTES_MAX = 8 * 1024 * 1024
 DEPTH_MAX = 100
@@ -20,22 +23,36 @@ VALUES_MAX = 1_000_000
 
 def read_document(path: Path) -> JsonValue:
     """The content of the file; raises Invalid with file, line and column."""
+    text = _text_of(path)
+    return _checked(_json(text, path) if path.suffix == ".json" else _yaml(text, path), path)
+
+
+def read_documents(path: Path) -> list[JsonValue]:
+    """Each document of the file, of which YAML may have several; one with nothing in it is none."""
+    text = _text_of(path)
+    found = [_json(text, path)] if path.suffix == ".json" else _all_yaml(text, path)
+    return [_checked(each, path) for each in found if each is not None]
+
+
+def _checked(found: object, path: Path) -> JsonValue:
+    _Checker(path.name).check(found)
+    return cast(JsonValue, found)
+
+
+def _text_of(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > FILE_BYTES_MAX:
             raise Invalid(
                 f"{path}: {size} bytes are more than the {FILE_BYTES_MAX} that are allowed"
             )
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Invalid(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
         raise Invalid(f"{path.name}: not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise Invalid(f"{path}: {error.strerror}") from None
-    found = _json(text, path) if path.suffix == ".json" else _yaml(text, path)
-    _Checker(path.name).check(found)
-    return cast(JsonValue, found)
 
 
 class _PlainConstructor(SafeConstructor):
@@ -48,10 +65,18 @@ _constructor.add_constructor("tag:yaml.org,2002:timestamp", _constructor.constru
 
 
 def _yaml(text: str, path: Path) -> object:
+    return _loaded(path, lambda yaml: cast(object, yaml.load(text)))
+
+
+def _all_yaml(text: str, path: Path) -> list[object]:
+    return _loaded(path, lambda yaml: list(cast("Iterable[object]", yaml.load_all(text))))
+
+
+def _loaded(path: Path, load: Callable[[Any], T]) -> T:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.Constructor = _PlainConstructor
     try:
-        return cast(object, yaml.load(text))
+        return load(yaml)
     except MarkedYAMLError as error:
         raise Invalid(_where(error, path.name)) from None
     except (YAMLError, ValueError) as error:

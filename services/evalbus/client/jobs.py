@@ -12,7 +12,7 @@ from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
 from evalbus.errors import Unavailable
 from evalbus_schemas.base import Labels
-from evalbus_schemas.benchmark import Benchmark, Params, Plugin, StartBenchmark
+from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Params, Plugin, StartBenchmark
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.names import REFERENCE_PATTERN
 from evalbus_schemas.queries import (
