@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
-from evalbus.datasets import open_dataset
+from evalbus.datasets import Sources, open_dataset
+from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.reading import Reading
+from evalbus.producer.uploads import UploadFiles
 from evalbus.store.base import (
     ChunkToSend,
     DatasetProgress,
@@ -18,6 +21,7 @@ from evalbus.store.base import (
     Lease,
     ModelFacts,
     Stretch,
+    UploadStore,
 )
 from evalbus.store.postgres.changes import EventWatcher
 from evalbus_schemas.benchmark import Dataset
@@ -85,13 +89,14 @@ def a_lease() -> Lease:
     )
 
 
-async def test_a_lease_is_kept_however_long_a_dataset_takes_to_finish() -> None:
+async def test_a_lease_is_kept_however_long_a_dataset_takes_to_finish(tmp_path: Path) -> None:
     store = SlowToFinish(a_lease())
     reading = Reading(
         store=store,
         jobs=cast(JobStore, None),  # no job ends here
         work=EventWatcher(),
-        roots=None,
+        opening=DatasetOpening(sources=Sources(roots=None), limits=LIMITS),
+        uploads=UploadFiles(cast(UploadStore, None), tmp_path),  # nothing is uploaded here
         lease_seconds=0.04,
         poll_seconds=1.0,
         chunks_ahead=2,

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from evalbus.datasets import TemplateUse, check_first_rows
 from evalbus.datasets.base import DatasetReader
+from evalbus.datasets.sources import Uploads
 from evalbus.errors import Invalid, SourceBroken
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.references import References
-from evalbus.producer.uploads import FindUpload, UploadFiles
+from evalbus.producer.uploads import UploadFiles
 from evalbus.settings import Settings
 from evalbus.store.base import JobLimits, JobStore, NewJob
 from evalbus_schemas.benchmark import Benchmark, StartBenchmark
@@ -79,15 +80,15 @@ class Acceptance:
     async def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
         uses = self.checks.benchmark(benchmark)
-        async with self.uploads.at_hand(benchmark.datasets) as find_upload:
-            return await asyncio.to_thread(self._fingerprints, benchmark, uses, find_upload)
+        async with self.uploads.at_hand(benchmark.datasets) as uploads:
+            return await asyncio.to_thread(self._fingerprints, benchmark, uses, uploads)
 
     def _fingerprints(
-        self, benchmark: Benchmark, uses: Sequence[TemplateUse], find_upload: FindUpload
+        self, benchmark: Benchmark, uses: Sequence[TemplateUse], uploads: Uploads
     ) -> tuple[str, ...]:
         with ExitStack() as opened:
             readers = [
-                opened.enter_context(closing(self.opening.open(dataset, find_upload=find_upload)))
+                opened.enter_context(closing(self.opening.open(dataset, uploads=uploads)))
                 for dataset in benchmark.datasets
             ]
             check_first_rows(benchmark, [first_items(reader) for reader in readers], uses)

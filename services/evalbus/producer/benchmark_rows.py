@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
 from evalbus.datasets.base import DatasetReader, ItemRow, Position
+from evalbus.datasets.sources import Uploads
 from evalbus.errors import Invalid, SourceBroken
 from evalbus.producer.opening import DatasetOpening
-from evalbus.producer.uploads import FindUpload, UploadFiles
+from evalbus.producer.uploads import UploadFiles
 from evalbus.store.base import CatalogueStore
 from evalbus_schemas.base import JsonObject, Open
 from evalbus_schemas.benchmark import Benchmark
@@ -67,12 +68,12 @@ class BenchmarkRows:
         benchmark = Benchmark.model_validate_json(orjson.dumps(entry.definition))
         start = cursor or Cursor(revision=entry.revision, dataset=0, position=Position())
         # Only what is left to read need be at hand.
-        async with self.uploads.at_hand(benchmark.datasets[start.dataset :]) as find_upload:
+        async with self.uploads.at_hand(benchmark.datasets[start.dataset :]) as uploads:
             page = _Page(
                 entry=entry,
                 benchmark=benchmark,
                 opening=self.opening,
-                find_upload=find_upload,
+                uploads=uploads,
                 limit=query.limit,
             )
             return await asyncio.to_thread(page.read, start)
@@ -85,7 +86,7 @@ class _Page:
     entry: Entry
     benchmark: Benchmark
     opening: DatasetOpening
-    find_upload: FindUpload
+    uploads: Uploads
     limit: int
 
     def read(self, start: Cursor) -> BenchmarkRowPage:
@@ -95,7 +96,7 @@ class _Page:
         while dataset_no < len(self.benchmark.datasets):
             dataset = self.benchmark.datasets[dataset_no]
             with closing(
-                self.opening.open(dataset, find_upload=self.find_upload, position=position)
+                self.opening.open(dataset, uploads=self.uploads, position=position)
             ) as reader:
                 while found := _next_row(reader):
                     size += len(found.item) + ROW_FRAME_BYTES

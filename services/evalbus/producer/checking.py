@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from evalbus.datasets import FORMATS, TemplateUse, row_id_from, template_uses
-from evalbus.errors import Invalid
+from evalbus.datasets import TemplateUse, template_uses
+from evalbus.datasets.formats import how_written
+from evalbus.datasets.row_id import row_id_from
+from evalbus.datasets.shaping import shape_from
+from evalbus.errors import Invalid, Refused
 from evalbus.metrics import Metric, build_metric
 from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, build_model
 from evalbus.store.base import ModelFacts
@@ -16,6 +19,8 @@ class PartChecks:
     """Each raises Invalid, or NotAllowed, that begins with the part's name."""
 
     limits: RowLimits
+    allow_private: bool
+    """Whether models may lie at private and loopback addresses."""
 
     def dataset(self, dataset: Dataset) -> None:
         where = f"dataset {dataset.name!r}"
@@ -23,11 +28,23 @@ class PartChecks:
             row_id_from(dataset.id)
         except Invalid as error:
             raise Invalid(f"{where}, id: {error.message}", error.data) from None
+        try:
+            shape_from(dataset.fields, typed=dataset.typed)
+        except Invalid as error:
+            raise Invalid(f"{where}: {error.message}", error.data) from None
         if dataset.format is not None:
-            FORMATS.find(dataset.format, where=where)
+            how_written("", dataset.format, where=where)
 
     def model(self, plugin: Plugin) -> Model:
-        return build_model(plugin, self.limits)
+        model = build_model(plugin, self.limits)
+        if isinstance(model, LiveModel):
+            try:
+                model.check(allow_private=self.allow_private)
+            except Refused as refusal:
+                raise type(refusal)(
+                    f"model {plugin.name!r}: {refusal.message}", refusal.data
+                ) from None
+        return model
 
     def metric(self, plugin: Plugin) -> Metric:
         return build_metric(plugin, self.limits)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
+from evalbus.datasets import Sources
 from evalbus.producer.accepting import job_limits
 from evalbus.producer.benchmark_rows import BenchmarkRows
 from evalbus.producer.catalogue import Catalogue
@@ -46,8 +47,8 @@ async def open_definitions(
     """Copies of uploaded files are gone when it is left."""
     limits = job_limits(settings)
     references = References(catalogue)
-    checks = PartChecks(limits=limits)
-    opening = DatasetOpening(roots=roots, limits=limits)
+    checks = PartChecks(limits=limits, allow_private=settings.allow_private_endpoints)
+    opening = DatasetOpening(sources=Sources.of(settings, roots=roots), limits=limits)
     folder = tempfile.TemporaryDirectory(prefix="evalbus-uploads-", ignore_cleanup_errors=True)
     files = UploadFiles(uploads, Path(folder.name))
     saving = Catalogue(store=catalogue, references=references, checks=checks)

@@ -1,11 +1,10 @@
-"""Where the producer reads datasets, decided once for all who open them."""
+"""Opening datasets as the producer may, decided once for all who read them."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from evalbus.datasets import open_dataset
+from evalbus.datasets import Sources, open_dataset
 from evalbus.datasets.base import DatasetReader, Position
-from evalbus.producer.uploads import FindUpload
+from evalbus.datasets.sources import Uploads
 from evalbus_schemas.benchmark import Dataset
 from evalbus_schemas.chunks import RowLimits
 
@@ -14,19 +13,22 @@ from evalbus_schemas.chunks import RowLimits
 class DatasetOpening:
     """Opening blocks, as everything about a reader does."""
 
-    roots: tuple[Path, ...] | None
-    """Where datasets may lie; None: anywhere, because whoever asks is the owner of this process."""
+    sources: Sources
     limits: RowLimits
+    """Of who opens a dataset without a job, whose own are frozen."""
 
     def open(
         self,
         dataset: Dataset,
         *,
-        find_upload: FindUpload,
+        uploads: Uploads,
         position: Position | None = None,
         limits: RowLimits | None = None,
     ) -> DatasetReader:
-        """Raises NotFound, NotAllowed or Invalid that begins with the dataset's name."""
+        """Raises NotFound, NotAllowed, Invalid or OverLimit that begins with the dataset's name."""
         return open_dataset(
-            dataset, roots=self.roots, limits=limits or self.limits, position=position
+            dataset,
+            sources=replace(self.sources, uploads=uploads),
+            limits=limits or self.limits,
+            position=position,
         )

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from evalbus.datasets import open_dataset
 from evalbus.datasets.base import DatasetReader, Fingerprint, Position
+from evalbus.datasets.sources import Uploads
 from evalbus.errors import Refused, SourceBroken, TransientError
 from evalbus.logs import get_logger
+from evalbus.producer.opening import DatasetOpening
+from evalbus.producer.uploads import UploadFiles
 from evalbus.store.base import DispatchStore, JobStore, Lease, LeaseLost, Stretch, Watcher
 
 log = get_logger(__name__)
@@ -26,7 +27,8 @@ class Reading:
     store: DispatchStore
     jobs: JobStore
     work: Watcher
-    roots: tuple[Path, ...] | None
+    opening: DatasetOpening
+    uploads: UploadFiles
     lease_seconds: float
     poll_seconds: float
     chunks_ahead: int
@@ -101,7 +103,16 @@ class Reading:
             await self._room(lease)
 
     async def _dataset(self, lease: Lease, dataset_no: int) -> Lease:
-        reader = await asyncio.to_thread(self._open, lease, dataset_no)
+        async with AsyncExitStack() as at_hand:
+            # Files that were uploaded or lie elsewhere may take longer to come than the lease lasts.
+            async with self._held(lease):
+                uploads = await at_hand.enter_async_context(
+                    self.uploads.at_hand([lease.benchmark.datasets[dataset_no]])
+                )
+                reader = await asyncio.to_thread(self._open, lease, dataset_no, uploads)
+            return await self._read_to_the_end(lease, dataset_no, reader)
+
+    async def _read_to_the_end(self, lease: Lease, dataset_no: int, reader: DatasetReader) -> Lease:
         try:
             async with aclosing(self._batches(lease, dataset_no, reader)) as batches:
                 async for stretches, position in batches:
@@ -113,11 +124,11 @@ class Reading:
             await asyncio.to_thread(reader.close)
         return lease
 
-    def _open(self, lease: Lease, dataset_no: int) -> DatasetReader:
+    def _open(self, lease: Lease, dataset_no: int, uploads: Uploads) -> DatasetReader:
         progress = lease.datasets[dataset_no]
-        reader = open_dataset(
+        reader = self.opening.open(
             lease.benchmark.datasets[dataset_no],
-            roots=self.roots,
+            uploads=uploads,
             limits=lease.limits,
             position=Position.model_validate_json(progress.position) if progress.position else None,
         )

@@ -2,14 +2,14 @@
 
 import asyncio
 import hashlib
-import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from evalbus.datasets.sources import Uploads
 from evalbus.errors import Invalid, NotFound, Unavailable
 from evalbus.logs import get_logger
 from evalbus.store.base import UploadStore
@@ -18,13 +18,9 @@ from evalbus_schemas.benchmark import Dataset
 log = get_logger(__name__)
 
 SCHEME = "upload://"
-SOURCE = re.compile(r"upload://([0-9a-f]{64})/([^/\x00]+)")
-NAME_BYTES_MAX = 255
+SOURCE = re.compile(r"upload://([0-9a-f]{64})/[^/]+")
 COPIES_BYTES_MAX = 32 * 1024**3
 """Twice the largest file that can be uploaded."""
-
-FindUpload = Callable[[str], Path]
-"""From a source `upload://<sha256>/<name>` to the file on this machine."""
 
 
 @dataclass(eq=False)
@@ -53,7 +49,7 @@ class UploadFiles:
         """In the order of their use, the latest last."""
 
     @asynccontextmanager
-    async def at_hand(self, datasets: Iterable[Dataset]) -> AsyncGenerator[FindUpload]:
+    async def at_hand(self, datasets: Iterable[Dataset]) -> AsyncGenerator[Uploads]:
         """Until it is left, every uploaded file of these datasets lies where the function says.
 
         Raises Invalid for a source that is none, NotFound for a file that nobody uploaded, Unavailable if there is
@@ -69,7 +65,7 @@ class UploadFiles:
 
     @asynccontextmanager
     async def _held(self, source: str, dataset: Dataset) -> AsyncGenerator[Path]:
-        sha256, name = _parts(source, dataset)
+        sha256 = _hash_in(source, dataset)
         copy = self._copies.pop(sha256, None) or _Copy(sha256)
         self._copies[sha256] = copy
         copy.n_readers += 1
@@ -77,7 +73,7 @@ class UploadFiles:
             async with copy.lock:
                 if not copy.is_whole:
                     await self._fetch(copy, dataset)
-            yield await asyncio.to_thread(self._named, sha256, name)
+            yield self._content(sha256)
         finally:
             copy.n_readers -= 1
             if not copy.is_whole and not copy.n_readers:
@@ -117,20 +113,7 @@ class UploadFiles:
                 await asyncio.to_thread(file.write, page)
         if digest.hexdigest() != sha256:
             raise Invalid(f"what is stored of the upload {sha256} has another hash by now")
-        await asyncio.to_thread(self._finish, part, sha256)
-
-    def _finish(self, part: Path, sha256: str) -> None:
-        # The same time wherever it is copied to: the time is part of what a dataset is recognised by.
-        os.utime(part, (0, 0))
-        part.rename(self._content(sha256))
-
-    def _named(self, sha256: str, name: str) -> Path:
-        """The content under the name that its format is seen by; several names may have the same content."""
-        path = self._folder / sha256 / name
-        path.parent.mkdir(exist_ok=True)
-        if not path.exists():
-            path.hardlink_to(self._content(sha256))
-        return path
+        await asyncio.to_thread(part.rename, self._content(sha256))
 
     def _content(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.content"
@@ -141,7 +124,7 @@ class UploadFiles:
                 return
             if copy.is_whole and not copy.n_readers:
                 del self._copies[copy.sha256]
-                await asyncio.to_thread(self._remove, copy.sha256)
+                await asyncio.to_thread(self._content(copy.sha256).unlink)
         if self._used + size > self._bytes_max:
             raise Unavailable(
                 f"the uploaded files that are being read take {self._used} of {self._bytes_max} bytes,"
@@ -152,22 +135,15 @@ class UploadFiles:
     def _used(self) -> int:
         return sum(copy.size for copy in self._copies.values())
 
-    def _remove(self, sha256: str) -> None:
-        folder = self._folder / sha256
-        for name in folder.iterdir():
-            name.unlink()
-        folder.rmdir()
-        self._content(sha256).unlink()
 
-
-def _parts(source: str, dataset: Dataset) -> tuple[str, str]:
+def _hash_in(source: str, dataset: Dataset) -> str:
     found = SOURCE.fullmatch(source)
-    if found is None or found[2] in (".", "..") or len(found[2].encode()) > NAME_BYTES_MAX:
+    if found is None:
         raise Invalid(
             f"dataset {dataset.name!r}: {source!r} is no uploaded file: wanted upload://<sha256>/<file name>",
             {"wanted": "upload://<sha256>/<file name>", "found": source},
         )
-    return found[1], found[2]
+    return found[1]
 
 
 def _created(path: Path) -> BinaryIO:
