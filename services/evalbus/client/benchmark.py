@@ -10,16 +10,13 @@ from evalbus.client.samples import Sample, split_of
 from evalbus.errors import PermanentError
 from evalbus_schemas.base import Labels
 from evalbus_schemas.benchmark import Params
-from evalbus_schemas.catalogue import BenchmarkRow, BenchmarkRowPage, Entry
+from evalbus_schemas.catalogue import BenchmarkRow, Entry
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from evalbus.client.synchronous import Client
 
-ROWS_AT_ONCE = 1000
 DEFAULT_SUPPLIER = "aiXplain"
 """The published interface has it, and programs compare with it."""
 
@@ -185,7 +182,7 @@ class Benchmark:
         return random.choices(samples, k=n)  # noqa: S311
 
     def _read_samples(self) -> list[Sample]:
-        return [self._sample_of(row) for row in self._rows()]
+        return [self._sample_of(row) for row in self._need_client().benchmarks.rows(self.id)]
 
     def _sample_of(self, row: BenchmarkRow) -> Sample:
         """The whole item is the agent's input: which of its fields are, only a class of its own can know."""
@@ -195,17 +192,6 @@ class Benchmark:
             split=split_of(row.item),
             agent_inputs=dict(row.item),
         )
-
-    def _rows(self) -> Iterator[BenchmarkRow]:
-        client = self._need_client()
-        after: str | None = None
-        while True:
-            params = self._named() | {"limit": ROWS_AT_ONCE, "after": after}
-            page = client.call("benchmarks.rows", params)
-            assert isinstance(page, BenchmarkRowPage), "a method answers in its own model"
-            yield from page.rows
-            if (after := page.next) is None:
-                return
 
     # --- addresses ------------------------------------------------------------------------------
 
@@ -218,16 +204,8 @@ class Benchmark:
 
     def _entry(self) -> Entry:
         """As it is saved now; raises NotFound."""
-        found = self._need_client().call("benchmarks.get", self._named())
-        assert isinstance(found, Entry), "a method answers in its own model"
-        self._saved = found
-        return found
-
-    def _named(self) -> "dict[str, JsonValue]":
-        if isinstance(self.id, int):
-            return {"uid": self.id, "workspace": self._need_client().workspace}
-        workspace, name = self._address()
-        return {"name": name, "workspace": workspace}
+        self._saved = self._need_client().benchmarks.get(self.id)
+        return self._saved
 
     def _address(self) -> tuple[str, str]:
         """Workspace and name, which for a number only the service knows."""

@@ -241,8 +241,11 @@ class BenchmarkJob:
         client = self._need_client()
         try:
             job = client.jobs_in(self._workspace).get(self.id)
-        except NotFound:
-            return report_of(client.results_in(self._workspace).get(self.id))
+        except NotFound as no_job:
+            try:
+                return report_of(client.results_in(self._workspace).get(self.id))
+            except NotFound:
+                raise no_job from None
         return self._report_of(job)
 
     def _report_of(self, job: Job) -> JobReport:
