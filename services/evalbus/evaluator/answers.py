@@ -29,11 +29,10 @@ KEYS_MAX = 256
 
 @dataclass(frozen=True, kw_only=True)
 class RowKeys:
-    """Where the answer to one row's question may lie."""
+    """Where the answer to one row's question may lie: for this job alone, and for whoever asks the same."""
 
     private: str
-    shared: str | None
-    """None for a model whose answers are not to be found by others, nor others' by it."""
+    shared: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,9 @@ class ChunkAnswers:
     ) -> dict[int, Outcome]:
         """Outcomes by offset, of the rows that need not be asked for; raises TransientError if nobody can tell."""
         keys = {question.offset: self._keys(question) for question in questions}
-        wanted = {key for row in keys.values() for key in (row.private, row.shared) if key}
+        wanted = {row.private for row in keys.values()}
+        if self._reads:
+            wanted |= {row.shared for row in keys.values()}
         found: dict[str, Answer] = {}
         for some in _batches(sorted(wanted)):
             found |= await _find(some, bus, timeout_seconds=timeout_seconds)
@@ -63,18 +64,30 @@ class ChunkAnswers:
                 outcomes[question.offset] = outcome
         return outcomes
 
-    def given(self, question: Question, sample: JsonObject, asked: Asked) -> Answer:
-        """A new answer, to be kept."""
+    def given(self, question: Question, sample: JsonObject, asked: Asked) -> list[Answer]:
+        """A new answer, as it is to be kept: where others find it if they may, and where this job will in any case."""
         keys = self._keys(question)
-        is_shared = keys.shared is not None and self.model.cache in ("write", "on")
-        return Answer(
-            key=keys.shared if keys.shared is not None and is_shared else keys.private,
-            job_id=self.request.job_id,
-            row=self._row(question),
-            is_shared=is_shared,
-            sample=sample,
-            asked=asked,
-        )
+        places: dict[str, bool] = {}
+        if self.model.cache in ("write", "on"):
+            places[keys.shared] = True
+        if not (places and self._reads):
+            places[keys.private] = False
+        return [
+            Answer(
+                key=key,
+                job_id=self.request.job_id,
+                row=self._row(question),
+                is_shared=is_shared,
+                sample=sample,
+                asked=asked,
+            )
+            for key, is_shared in places.items()
+        ]
+
+    @property
+    def _reads(self) -> bool:
+        """Whether answers that others paid for will do."""
+        return self.model.cache in ("read", "on")
 
     def _outcome(
         self, question: Question, keys: RowKeys, found: Mapping[str, Answer]
@@ -82,13 +95,11 @@ class ChunkAnswers:
         private = found.get(keys.private)
         if private is not None:
             return self._own(private)
-        shared = None if keys.shared is None else found.get(keys.shared)
+        shared = found.get(keys.shared)
         if shared is None:
             return None
         if shared.job_id == self.request.job_id and shared.row == self._row(question):
             return self._own(shared)
-        if self.model.cache not in ("read", "on"):
-            return None
         ANSWERS_KNOWN.labels("cache").inc()
         cost = None if self.model.price is None else 0.0
         return Outcome(result=shared.sample, asked=Asked(is_cached=True, cost=cost))
@@ -109,9 +120,6 @@ class ChunkAnswers:
             question.row,
             request.repeat,
         )
-        if self.model.cache == "off":
-            return RowKeys(private=private, shared=None)
-        # What was written to be shared is also where this job finds its own answers again.
         shared = _digest("shared", request.workspace, identity, question.request, request.repeat)
         return RowKeys(private=private, shared=shared)
 

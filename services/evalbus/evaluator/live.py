@@ -24,6 +24,7 @@ from evalbus.evaluator.scorer import Scorer, scored_message
 from evalbus.evaluator.scoring import join_lines, split_lines
 from evalbus.models import LiveModel, Reach
 from evalbus_schemas import cloudevents
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import Asked, ChunkRequested, ChunkScored
 
 ENVELOPE_BYTES = 64 * 1024
@@ -158,13 +159,15 @@ class _Chunk:
                 outcome = await asker.ask(question)
                 self._note(question.offset, outcome)
                 if not isinstance(outcome.result, WhyNot):
-                    self._tools.journal.note(
-                        self._answers.given(question, outcome.result, outcome.asked)
-                    )
+                    self._keep(question, outcome.result, outcome.asked)
 
         async with asyncio.TaskGroup() as callers:
             for _ in range(min(asking.concurrency, len(questions))):
                 callers.create_task(ask_some())
+
+    def _keep(self, question: Question, sample: JsonObject, asked: Asked) -> None:
+        for answer in self._answers.given(question, sample, asked):
+            self._tools.journal.note(answer)
 
     def _note(self, offset: int, outcome: Outcome) -> None:
         self._outcomes[offset] = outcome
