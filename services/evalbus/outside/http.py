@@ -119,7 +119,14 @@ class Http:
             raise _refused("secret_missing", refusal) from None
         except Refused as refusal:
             raise _refused("secret_refused", refusal) from None
-        return Redaction(secret, value), {"Authorization": f"Bearer {value.get_secret_value()}"}
+        token = value.get_secret_value()
+        if not (token.isascii() and token.isprintable()):
+            raise CallFailed(
+                "secret_refused",
+                f"secret {secret} has characters in it that cannot be sent",
+                is_retryable=False,
+            )
+        return Redaction(secret, value), {"Authorization": f"Bearer {token}"}
 
     @asynccontextmanager
     async def _posted(

@@ -26,10 +26,9 @@ class Redaction:
 
 
 def _spellings(character: str) -> str:
-    """Every way in which one character of a secret may be written, JSON inside of JSON included."""
-    number = ord(character)
-    return (
-        f"(?:{re.escape(character)}"
-        rf"|\\+(?:{re.escape(character)}|[uU]00(?i:{number:02x}))"
-        rf"|%(?i:{number:02x}))"
-    )
+    """Every way in which one character of a secret may be written, JSON inside of JSON included.
+
+    The longer ones come first. A run of backslashes has an end, so that an answer of nothing else is read in one go.
+    """
+    number, itself = ord(character), re.escape(character)
+    return rf"(?:\\{{1,7}}[uU]00(?i:{number:02x})|%(?i:{number:02x})|\\{{1,7}}{itself}|{itself})"

@@ -20,7 +20,8 @@ NAME_PATTERN = r"^[A-Z][A-Z0-9_]{0,62}$"
 SYSTEM_PREFIXES = (PREFIX, "PG")
 """The names of evalbus's own settings and of Postgres's: passwords of servers are nobody's API key."""
 
-VALUE_BYTES_MAX = 64 * 1024
+VALUE_CHARACTERS_MAX = 16 * 1024
+FILE_BYTES_MAX = 4 * VALUE_CHARACTERS_MAX
 
 HOST_PATTERN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
@@ -87,7 +88,7 @@ class Secrets:
         """The value of a secret that is to be sent to a host.
 
         Raises NotAllowed when it is bound to others or its name is the system's, NotFound when it is not set, with
-        the places where it was looked for, and Invalid when what is set there cannot be sent.
+        the places where it was looked for, and Invalid when what lies there is no secret.
         """
         try:
             check_secret_name(name)
@@ -100,8 +101,8 @@ class Secrets:
         value = value.strip()
         if not value:
             raise self._missing(name)
-        if not value.isascii() or not value.isprintable():
-            raise Invalid(f"secret {name} has characters in it that cannot be sent")
+        if len(value) > VALUE_CHARACTERS_MAX:
+            raise Invalid(f"secret {name} has more than {VALUE_CHARACTERS_MAX} characters")
         return SecretStr(value)
 
     def _check_binding(self, name: str, host: str, port: int) -> None:
@@ -117,13 +118,11 @@ class Secrets:
         path = self._folder / name
         try:
             with path.open("rb") as file:
-                content = file.read(VALUE_BYTES_MAX + 1)
+                content = file.read(FILE_BYTES_MAX)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise NotFound(f"secret {name}: {path} cannot be read: {error.strerror}") from None
-        if len(content) > VALUE_BYTES_MAX:
-            raise Invalid(f"secret {name}: {path} has more than {VALUE_BYTES_MAX} bytes")
         try:
             return content.decode()
         except UnicodeDecodeError:
