@@ -1,18 +1,14 @@
 """Files of buckets: S3 and whatever speaks like it, and Google Cloud Storage."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from glob import has_magic
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver
-from fsspec.asyn import (  # type: ignore[import-untyped]  # it has no types
-    get_loop,
-    sync,
-)
 
 from evalbus.datasets.connectors import GsConnector, S3Connector
 from evalbus.datasets.extras import imported
@@ -30,6 +26,8 @@ SILENCE_SECONDS = 60.0
 
 AMAZON = "https://s3.amazonaws.com"
 GOOGLE = "https://storage.googleapis.com"
+
+T = TypeVar("T")
 
 Info = Mapping[str, Any]
 """What fsspec knows of a file."""
@@ -53,7 +51,7 @@ def s3_options(connector: S3Connector, access: RemoteAccess) -> dict[str, Any]:
     find = _finder(endpoint or AMAZON, access)
     config: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": SILENCE_SECONDS}
     if not access.allow_private:
-        config["connector_args"] = {"resolver": sync(get_loop(), _guarded_resolver)}
+        config["connector_args"] = {"resolver": _in_its_loop(_guarded_resolver)}
     if endpoint is not None:
         # A bucket's name before the host's is what few but Amazon understand.
         config["s3"] = {"addressing_style": "path"}
@@ -83,7 +81,7 @@ def gs_options(connector: GsConnector, access: RemoteAccess) -> dict[str, Any]:
         "endpoint_url": endpoint,
         "project": "",
         "access": "read_only",
-        "session_kwargs": {"connector": sync(get_loop(), connections)},
+        "session_kwargs": {"connector": _in_its_loop(connections)},
         "use_listings_cache": False,
         "skip_instance_cache": True,
     }
@@ -116,8 +114,13 @@ def _finder(endpoint: str, access: RemoteAccess) -> Callable[[str | None], str |
 
 
 async def _guarded_resolver() -> AbstractResolver:
-    # It belongs to the loop that it is made in.
     return GuardedResolver(ThreadedResolver())
+
+
+def _in_its_loop(make: Callable[[], Coroutine[None, None, T]]) -> T:
+    """Made in the loop that fsspec connects from: what belongs to another one could not be waited for there."""
+    asyn = imported("fsspec.asyn", extra="server", what="reading buckets")
+    return cast("T", asyn.sync(asyn.get_loop(), make))
 
 
 def find_in_bucket(

@@ -107,7 +107,8 @@ def _longest(pyarrow: Any, texts: Any) -> int:
     if not (types.is_string(kind) or types.is_binary(kind) or types.is_large_string(kind)):
         return 0
     compute = imported("pyarrow.compute", extra=EXTRA, what="reading columns")
-    return compute.max(compute.binary_length(texts)).as_py() or 0
+    longest: int | None = compute.max(compute.binary_length(texts)).as_py()
+    return longest or 0
 
 
 class _Column(NamedTuple):
