@@ -37,14 +37,15 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.ACTIVE: _ENDINGS | {JobStatus.COMPLETED, JobStatus.PAUSING, JobStatus.PAUSED},
     JobStatus.PAUSING: _ENDINGS | {JobStatus.PAUSED, JobStatus.RESUMING, JobStatus.ACTIVE},
     JobStatus.PAUSED: _ENDINGS | {JobStatus.RESUMING, JobStatus.ACTIVE},
-    JobStatus.RESUMING: _ENDINGS | {JobStatus.PENDING, JobStatus.ACTIVE},
+    JobStatus.RESUMING: _ENDINGS | {JobStatus.PENDING, JobStatus.ACTIVE, JobStatus.PAUSING},
     JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.ERROR}),
     JobStatus.COMPLETED: frozenset(),
     JobStatus.ERROR: frozenset(),
     JobStatus.CANCELLED: frozenset(),
 }
 """What a job may become next. `pending`: its rows are being read, none was sent yet; `pausing`: what was sent is
-still coming in, and whoever resumes the job need not wait for that; `resuming`: nothing was sent again yet."""
+still coming in, and whoever resumes the job need not wait for that; `resuming`: nothing was sent again yet, and
+whoever pauses it need not wait for that either."""
 
 
 class JobError(Open):

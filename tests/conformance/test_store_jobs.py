@@ -1,4 +1,4 @@
-"""A job is made once, found by name or id, and ends once."""
+"""A job is made once, found by name or id, held and let go, gone on from, and ends once."""
 
 import asyncio
 from uuid import uuid4
@@ -6,10 +6,20 @@ from uuid import uuid4
 import pytest
 
 from evalbus.errors import Conflict, Invalid, NotFound
+from evalbus.store.base import Derived, LeaseLost
+from evalbus_schemas.benchmark import Params
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.names import is_name
 from evalbus_schemas.queries import ListEvents, ListJobs
-from tests.builders import a_benchmark, a_new_job
+from tests.builders import (
+    a_benchmark,
+    a_failed_row,
+    a_new_job,
+    a_scored_chunk,
+    a_stretch,
+    an_item,
+    samples_of,
+)
 from tests.servers.versions import on_each_postgres
 from tests.stores import Stores
 
@@ -254,6 +264,384 @@ async def test_hostile_text_in_a_command_is_kept_as_far_as_it_can_be(stores: Sto
     assert not created
     assert again.job_id == job.job_id
     assert job.correlation_id == "\ufffd"
+
+
+# --- pausing and resuming
+
+
+async def test_a_job_with_nothing_in_flight_is_paused_at_once(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=6)
+
+    paused = await stores.jobs.pause("default", "first")
+    again = await stores.jobs.pause("default", "first")
+
+    assert (paused.status, again.status) == ("paused", "paused")
+    assert await stores.take() == []
+
+
+async def test_a_job_that_nobody_has_read_can_be_paused_and_is_not_read_before_it_is_resumed(
+    stores: Stores,
+) -> None:
+    job, _ = await stores.jobs.create(a_new_job(name="first"))
+
+    paused = await stores.jobs.pause("default", "first")
+    claimed = await stores.dispatch.claim(lease_seconds=30)
+    resumed = await stores.jobs.resume("default", "first")
+    lease = await stores.claim()
+
+    assert (paused.status, resumed.status) == ("paused", "resuming")
+    assert claimed is None
+    assert lease.job_id == job.job_id
+
+
+async def test_a_job_pauses_until_what_is_in_flight_has_come_in(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=9)
+    one, other = await stores.take(most=2)
+
+    pausing = await stores.jobs.pause("default", "first")
+    again = await stores.jobs.pause("default", "first")
+    await stores.keep(one)
+    still = await stores.jobs.job("default", "first")
+    await stores.keep(other)
+    paused = await stores.jobs.job("default", "first")
+
+    assert [job.status for job in (pausing, again, still, paused)] == [
+        *("pausing", "pausing", "pausing"),
+        "paused",
+    ]
+    assert (paused.rows, await stores.take()) == (6, [])
+
+
+async def test_nothing_of_a_paused_job_is_in_flight_though_it_was_sent_from_at_that_moment(
+    stores: Stores,
+) -> None:
+    for number in range(12):
+        name = f"job-{number}"
+        await stores.a_job_read(a_new_job(name=name), rows=12)
+
+        taken, paused = await asyncio.gather(
+            stores.take(most=2), stores.jobs.pause("default", name)
+        )
+
+        in_flight = await stores.value(
+            "SELECT count(*) FROM chunk JOIN job USING (job_no)"
+            " WHERE chunk.status = 'sent' AND job.status = 'paused'"
+        )
+        assert in_flight == 0
+        assert paused.status is (JobStatus.PAUSING if taken else JobStatus.PAUSED)
+
+
+async def test_who_reads_a_job_that_is_paused_loses_it_and_another_reads_on_at_once(
+    stores: Stores,
+) -> None:
+    await stores.jobs.create(a_new_job(name="first"))
+    lease = await stores.claim()
+    lease = await stores.add(lease, a_stretch(n_rows=3))
+
+    await stores.jobs.pause("default", "first")
+    with pytest.raises(LeaseLost):
+        await stores.add(lease, a_stretch(first_row=3))
+    await stores.jobs.resume("default", "first")
+    after = await stores.claim()
+
+    assert after.datasets[0].n_rows == 3
+
+
+async def test_a_resumed_job_is_active_again_and_goes_on_to_its_end(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=9)
+    (sent,) = await stores.take(most=1)
+    await stores.keep(sent)
+    await stores.jobs.pause("default", "first")
+
+    resumed = await stores.jobs.resume("default", "first")
+    again = await stores.jobs.resume("default", "first")
+    await stores.take(most=1)
+    active = await stores.jobs.job("default", "first")
+    still_active = await stores.jobs.resume("default", "first")
+    await stores.value("UPDATE chunk SET status = 'pending' WHERE status = 'sent'")
+    await stores.score_all()
+    await stores.finalize()
+
+    assert [job.status for job in (resumed, again, active, still_active)] == [
+        *("resuming", "resuming"),
+        *("active", "active"),
+    ]
+    done = await stores.jobs.job("default", "first")
+    assert (done.status, done.rows) == ("completed", 9)
+
+
+async def test_a_pausing_job_can_be_resumed_before_everything_has_come_in(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=6)
+    (sent,) = await stores.take(most=1)
+    await stores.jobs.pause("default", "first")
+
+    resumed = await stores.jobs.resume("default", "first")
+    await stores.score_all()
+    await stores.keep(sent)
+    await stores.finalize()
+
+    assert resumed.status is JobStatus.RESUMING
+    assert (await stores.jobs.job("default", "first")).status is JobStatus.COMPLETED
+
+
+async def test_a_job_that_is_paused_with_its_last_chunk_in_hand_completes_once_it_is_resumed(
+    stores: Stores,
+) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    (sent,) = await stores.take()
+
+    pausing = await stores.jobs.pause("default", "first")
+    await stores.keep(sent)
+    paused = await stores.jobs.job("default", "first")
+    held = await stores.finalize()
+    resumed = await stores.jobs.resume("default", "first")
+    ended = await stores.finalize()
+
+    assert [job.status for job in (pausing, paused, resumed)] == ["pausing", "paused", "active"]
+    assert (held, ended) == (None, "first")
+
+
+async def test_a_pausing_job_whose_chunk_is_lost_stands_still(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    taken = await stores.take()
+    await stores.jobs.pause("default", "first")
+
+    await stores.dispatch.give_back(taken)
+    await stores.upkeep.settle()
+
+    assert (await stores.jobs.job("default", "first")).status is JobStatus.PAUSED
+
+
+@pytest.mark.parametrize("in_flight", [True, False])
+async def test_a_job_that_pauses_or_is_paused_can_be_cancelled(
+    stores: Stores, in_flight: bool
+) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    taken = await stores.take() if in_flight else []
+    await stores.jobs.pause("default", "first")
+
+    cancelled = await stores.jobs.cancel("default", "first")
+    kept = [await stores.keep(sent) for sent in taken]
+
+    assert cancelled.status is JobStatus.CANCELLED
+    assert [each.is_new for each in kept] == [False] * len(taken)
+
+
+async def test_a_job_that_has_ended_is_neither_paused_nor_resumed(stores: Stores) -> None:
+    await stores.a_completed_job(a_new_job(name="first"))
+
+    with pytest.raises(Conflict, match="'first' is completed: it cannot be paused"):
+        await stores.jobs.pause("default", "first")
+    with pytest.raises(Conflict, match="'first' is completed: it cannot be resumed"):
+        await stores.jobs.resume("default", "first")
+    with pytest.raises(NotFound):
+        await stores.jobs.pause("default", "nobody")
+    with pytest.raises(NotFound):
+        await stores.jobs.resume("default", "nobody")
+
+
+async def test_a_job_that_is_about_to_end_is_neither_paused_nor_resumed(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    await stores.take()
+    await stores.value("UPDATE job SET status = 'cancelling'")
+
+    with pytest.raises(Conflict, match="is cancelling"):
+        await stores.jobs.pause("default", "first")
+    with pytest.raises(Conflict, match="is cancelling"):
+        await stores.jobs.resume("default", "first")
+    assert (await stores.jobs.cancel("default", "first")).status is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "status", ["created", "pending", "active", "pausing", "paused", "resuming", "cancelling"]
+)
+async def test_a_job_can_be_cancelled_whatever_it_is_doing(stores: Stores, status: str) -> None:
+    await stores.jobs.create(a_new_job(name="first"))
+    async with stores.database.transaction() as connection:
+        await connection.execute("ALTER TABLE job DISABLE TRIGGER job_status_change")
+        await connection.execute("UPDATE job SET status = $1", status)
+        await connection.execute("ALTER TABLE job ENABLE TRIGGER job_status_change")
+
+    cancelled = await stores.jobs.cancel("default", "first")
+
+    assert (cancelled.status, cancelled.error) == (JobStatus.CANCELLED, None)
+
+
+# --- how fast, and how long
+
+
+async def test_an_active_job_says_how_fast_it_is_and_when_it_will_be_done(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=9)
+    one, other, _ = await stores.take()
+    await stores.keep(one)
+    await stores.keep(other)
+    await stores.value("UPDATE job SET active_since = now() - interval '2 s'")
+
+    job = await stores.jobs.job("default", "first")
+
+    assert job.rows_per_second is not None
+    assert 0 < job.rows_per_second <= 3
+    assert job.eta_seconds == pytest.approx(3 / job.rows_per_second)
+
+
+async def test_the_time_before_a_pause_says_nothing_about_the_speed_after_it(
+    stores: Stores,
+) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=9)
+    (one,) = await stores.take(most=1)
+    await stores.keep(one)
+    paused = await stores.jobs.pause("default", "first")
+    await stores.jobs.resume("default", "first")
+    await stores.take(most=1)
+
+    job = await stores.jobs.job("default", "first")
+
+    assert (paused.rows_per_second, paused.eta_seconds) == (None, None)
+    assert (job.status, job.rows, job.rows_per_second, job.eta_seconds) == ("active", 3, 0, None)
+
+
+# --- deadlines
+
+
+async def test_a_job_beyond_its_deadline_ends_in_error_also_when_it_is_paused(
+    stores: Stores,
+) -> None:
+    params = Params(deadline=60.0)
+    for name in ("running", "paused", "in-time"):
+        benchmark = a_benchmark(params=params)
+        await stores.a_job_read(a_new_job(name=name, benchmark=benchmark), rows=3)
+    await stores.a_job_read(a_new_job(name="without"), rows=3)
+    await stores.jobs.pause("default", "paused")
+    await stores.value(
+        "UPDATE job SET started_at = started_at - interval '61 s' WHERE name <> 'in-time'"
+    )
+
+    await stores.upkeep.end_overdue()
+    await stores.upkeep.end_overdue()
+
+    found = {job.name: job for job in (await stores.jobs.list(ListJobs())).jobs}
+    for name in ("running", "paused"):
+        assert found[name].status is JobStatus.ERROR
+        error = found[name].error
+        assert error is not None
+        assert (error.code, error.message) == (
+            "deadline_exceeded",
+            "it ran longer than its deadline of 60 s",
+        )
+    assert found["in-time"].status is JobStatus.PENDING
+    assert found["without"].status is JobStatus.PENDING
+    assert await told(stores) == [
+        *["evalbus.benchmark.started.v1"] * 4,
+        *["evalbus.benchmark.failed.v1"] * 2,
+    ]
+
+
+async def test_a_job_that_nobody_has_begun_has_all_its_time(stores: Stores) -> None:
+    benchmark = a_benchmark(params=Params(deadline=60.0))
+    await stores.jobs.create(a_new_job(name="first", benchmark=benchmark))
+    await stores.value("UPDATE job SET created_at = created_at - interval '1 day'")
+
+    await stores.upkeep.end_overdue()
+
+    assert (await stores.jobs.job("default", "first")).status is JobStatus.CREATED
+
+
+# --- jobs to go on from
+
+
+async def test_a_completed_job_without_a_failed_row_misses_nothing(stores: Stores) -> None:
+    new = a_new_job(name="first", benchmark=a_benchmark(datasets=("one", "other")))
+    job = await stores.a_completed_job(new, rows=3)
+
+    source = await stores.jobs.source("default", "first")
+
+    assert source.job.job_id == job.job_id
+    assert (source.benchmark, source.fingerprints) == (new.benchmark, new.fingerprints)
+    assert source.models == new.models
+    assert not source.rows_missing
+    assert source.first_items == ((an_item(0), an_item(1), an_item(2)),) * 2
+
+
+async def test_a_job_with_failed_rows_misses_these(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    (sent,) = await stores.take()
+    scored = a_scored_chunk(sent, scores=[[1.0, None, 1.0]], errors=[a_failed_row(1)])
+    await stores.scores.keep(scored, samples_of(scored))
+    await stores.finalize()
+
+    assert (await stores.jobs.source("default", "first")).rows_missing
+
+
+async def test_a_job_that_was_cancelled_misses_what_it_did_not_come_to(stores: Stores) -> None:
+    await stores.jobs.create(a_new_job(name="unread"))
+    await stores.jobs.cancel("default", "unread")
+    await stores.a_job_read(a_new_job(name="halfway"), rows=6)
+    (sent,) = await stores.take(most=1)
+    await stores.keep(sent)
+    await stores.jobs.cancel("default", "halfway")
+
+    unread = await stores.jobs.source("default", "unread")
+    halfway = await stores.jobs.source("default", "halfway")
+
+    assert unread.rows_missing
+    assert halfway.rows_missing
+    assert unread.first_items == ((),)
+
+
+async def test_a_job_that_has_not_ended_is_nothing_to_go_on_from(stores: Stores) -> None:
+    await stores.jobs.create(a_new_job(name="first"))
+
+    with pytest.raises(Conflict, match="'first' is created: only one that has ended"):
+        await stores.jobs.source("default", "first")
+    with pytest.raises(NotFound):
+        await stores.jobs.source("default", "nobody")
+
+
+async def test_a_derived_job_names_its_source_which_is_kept_until_it_has_ended(
+    stores: Stores,
+) -> None:
+    source = await stores.a_completed_job(a_new_job(name="first"))
+    derivation = Derived(source=source.job_id, how="retry")
+    job, _ = await stores.jobs.create(a_new_job(name="again", derivation=derivation))
+
+    with pytest.raises(Conflict, match="'first' cannot be deleted before again"):
+        await stores.jobs.delete("default", "first")
+    kept = await stores.jobs.job("default", "first")
+    await stores.jobs.cancel("default", "again")
+    await stores.jobs.delete("default", "first")
+
+    assert (job.derived_from, job.derivation) == ("first", "retry")
+    assert kept.job_id == source.job_id
+    after = await stores.jobs.job("default", "again")
+    assert (after.derived_from, after.derivation) == ("first", "retry")
+
+
+async def test_a_job_is_not_derived_from_one_that_was_deleted(stores: Stores) -> None:
+    source = await stores.a_completed_job(a_new_job(name="first"))
+    await stores.jobs.delete("default", "first")
+
+    with pytest.raises(Conflict, match="was deleted"):
+        await stores.jobs.create(
+            a_new_job(name="again", derivation=Derived(source=source.job_id, how="rescore"))
+        )
+    with pytest.raises(NotFound):
+        await stores.jobs.job("default", "again")
+
+
+async def test_deriving_and_deleting_at_once_end_in_one_of_two_ways(stores: Stores) -> None:
+    for number in range(10):
+        source = await stores.a_completed_job(a_new_job(name=f"source-{number}"))
+        derivation = Derived(source=source.job_id, how="retry")
+
+        made, deleted = await asyncio.gather(
+            stores.jobs.create(a_new_job(name=f"again-{number}", derivation=derivation)),
+            stores.jobs.delete("default", source.name),
+            return_exceptions=True,
+        )
+
+        assert isinstance(made, Conflict) != isinstance(deleted, Conflict)
+        if not isinstance(made, BaseException):
+            await stores.jobs.cancel("default", f"again-{number}")
 
 
 async def told(stores: Stores) -> list[str]:

@@ -19,7 +19,7 @@ from evalbus.store.base import (
     TakenOver,
 )
 from evalbus.store.fairness import Demand, LiveDemand, share, share_calls
-from evalbus.store.postgres import chunking, deriving, events, jobs
+from evalbus.store.postgres import chunking, deriving, events, job_log, jobs
 from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sending import SQL, Sending
@@ -47,6 +47,9 @@ class PostgresDispatch:
             if record["is_first"]:
                 job = await jobs.job_by_no(connection, record["job_no"])
                 await events.put(connection, "started", events.event_of(job))
+                await job_log.write(
+                    connection, record["job_no"], "reading", "info", "began to read its datasets"
+                )
             datasets = await connection.fetch(SQL.datasets, record["job_no"])
             models = await connection.fetch(SQL.models, record["job_no"])
         return Lease(
@@ -139,6 +142,10 @@ class PostgresDispatch:
                     at=(dataset_no, position, end_row),
                     lease_seconds=lease_seconds,
                 )
+                if is_last:
+                    name = lease.benchmark.datasets[dataset_no].name
+                    told = f"took over {end_row} rows of dataset {name!r}"
+                    await job_log.write(connection, lease.job_no, "reading", "info", told)
         except asyncpg.UniqueViolationError:
             raise LeaseLost from None
         datasets = list(following.datasets)
@@ -161,7 +168,7 @@ class PostgresDispatch:
                     lease.month,
                     timeout=WHOLE_DATASET_SECONDS,
                 )
-            await connection.execute(
+            n_rows: int = await connection.fetchval(
                 SQL.dataset_is_read,
                 lease.job_no,
                 dataset_no,
@@ -171,6 +178,9 @@ class PostgresDispatch:
             # Last in the transaction: who is no holder any more writes nothing.
             if not await connection.fetchval(SQL.holds, lease.job_no, lease.token):
                 raise LeaseLost
+            name = lease.benchmark.datasets[dataset_no].name
+            told = f"read dataset {name!r} to its end: {n_rows} rows"
+            await job_log.write(connection, lease.job_no, "reading", "info", told)
 
     async def finish(self, lease: Lease) -> None:
         async with self._database.transaction() as connection:
@@ -265,7 +275,7 @@ class PostgresDispatch:
             if record is not None:
                 taken.append(await self._sending.chunk(connection, allotment.job_no, record))
         if taken:
-            await connection.execute(SQL.become_active, sorted({chunk.job_no for chunk in taken}))
+            await _wake(connection, sorted({chunk.job_no for chunk in taken}))
         return taken
 
 
@@ -279,7 +289,15 @@ async def _become_active(
         if record["job_no"] in job_nos and record["status"] != "active"
     )
     if waking:
-        await connection.execute(SQL.become_active, waking)
+        await _wake(connection, waking)
+
+
+async def _wake(connection: Connection, job_nos: Sequence[int]) -> None:
+    """Those of them that are not active become so."""
+    for record in await connection.fetch(SQL.become_active, job_nos):
+        await job_log.write(
+            connection, record["job_no"], "dispatching", "info", "began to send its chunks"
+        )
 
 
 async def _add_chunks(

@@ -224,7 +224,8 @@ RETURNING
 -- The first chunk is about to be sent, for the first time or again after a pause.
 UPDATE job
 SET status = 'active', active_since = now(), rows_at_active = rows_done
-WHERE job_no = ANY($1::bigint []) AND status IN ('pending', 'resuming');
+WHERE job_no = ANY($1::bigint []) AND status IN ('pending', 'resuming')
+RETURNING job_no;
 
 -- name: job_to_send
 SELECT

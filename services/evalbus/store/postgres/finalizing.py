@@ -11,7 +11,7 @@ import orjson
 
 from evalbus.logs import get_logger
 from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
-from evalbus.store.postgres import events, jobs, usage
+from evalbus.store.postgres import events, job_log, jobs, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.sql import load
@@ -90,6 +90,8 @@ class PostgresFinals:
         await _add_result(connection, job, job_no, benchmark, results)
         await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
         done = await jobs.job_by_no(connection, job_no)
+        told = f"completed: {done.rows} rows, {done.failed_rows} of them failed"
+        await job_log.write(connection, job_no, "finalizing", "info", told)
         await events.put(connection, "completed", events.event_of(done, results))
 
     async def _results(

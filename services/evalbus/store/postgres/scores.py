@@ -10,7 +10,7 @@ import orjson
 
 from evalbus.errors import Malformed, UnknownJob
 from evalbus.store.base import Kept, ScoresOf
-from evalbus.store.postgres import jobs
+from evalbus.store.postgres import job_log, jobs
 from evalbus.store.postgres.copying import asked_fields, copy_scores, score_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
@@ -70,9 +70,14 @@ class PostgresScores:
         if chunk > CHUNK_NO_MAX:
             return 0
         async with self._database.transaction() as connection:
-            times: int | None = await connection.fetchval(SQL.set_aside, job_id, chunk)
+            record = await connection.fetchrow(SQL.set_aside, job_id, chunk)
+            if record is None:
+                return 0
+            told = f"chunk {chunk} was set aside; `evalbus dlq list` shows its message"
+            await job_log.write(connection, record["job_no"], "evaluating", "warning", told)
             await connection.execute(SQL.notify_work)
-        return times or 0
+        times: int = record["set_aside"]
+        return times
 
     async def _facts_of(self, connection: Connection, job_id: UUID) -> _Facts:
         if facts := self._facts.get(job_id):

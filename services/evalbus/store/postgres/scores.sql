@@ -58,7 +58,7 @@ WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
     AND chunks_done IS DISTINCT FROM n_chunks;
 
 -- name: spent
-SELECT coalesce(sum(cost), 0) FROM chunk WHERE job_no = $1;
+SELECT coalesce(sum(cost::numeric), 0)::float8 FROM chunk WHERE job_no = $1;
 
 -- name: model_rows
 SELECT sum(n_rows) AS n_rows, sum(n_failed_sample) AS n_failed
@@ -86,7 +86,7 @@ SET set_aside = set_aside + 1, status = 'pending', concurrency = NULL
 FROM job
 WHERE job.job_id = $1 AND job.status NOT IN ('completed', 'error', 'cancelled')
     AND chunk.job_no = job.job_no AND chunk.chunk_no = $2 AND chunk.status <> 'done'
-RETURNING chunk.set_aside;
+RETURNING chunk.job_no, chunk.set_aside;
 
 -- name: notify_work
 SELECT pg_notify('evalbus_work', '');
