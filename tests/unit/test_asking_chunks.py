@@ -146,7 +146,12 @@ class Evaluator:
 
 @asynccontextmanager
 async def running(
-    endpoint: Endpoint | None = None, *, shelf: Shelf | None = None, **settings: float
+    endpoint: Endpoint | None = None,
+    *,
+    shelf: Shelf | None = None,
+    heartbeat_seconds: float = 20.0,
+    attempts_max: int = 8,
+    message_bytes_max: int = 8 * 1024 * 1024,
 ) -> AsyncGenerator[Evaluator]:
     async with MemoryBus() as bus:
         evaluator = Evaluator(bus, endpoint or Endpoint(), shelf or Shelf())
@@ -158,7 +163,13 @@ async def running(
             bus.subscribe(ANSWERS_ASKED, evaluator.shelf.rpc, prefetch=10),
             serve(
                 bus,
-                Settings.model_validate({"drain_seconds": 0.1} | settings),
+                Settings(
+                    drain_seconds=0.1,
+                    heartbeat_seconds=heartbeat_seconds,
+                    attempts_max=attempts_max,
+                    message_bytes_max=message_bytes_max,
+                    row_bytes_max=100_000,
+                ),
                 ScorerHere(),
                 evaluator.endpoint,
             ),
@@ -525,21 +536,17 @@ async def test_request_logs_are_cut_where_the_answer_would_outgrow_its_message()
     # given
     limits = RowLimits(row_bytes=1000, samples_bytes=1_000_000)
     large = "x" * 150_000
-    settings = {
-        "message_bytes_max": 1024 * 1024 + 500_000,
-        "row_bytes_max": 1000,
-        "chunk_bytes_max": 500_000,
-    }
+    message_bytes_max = 1_500_000
 
     # when
-    async with running(**settings) as evaluator:
+    async with running(message_bytes_max=message_bytes_max) as evaluator:
         (scored,) = await evaluator.score(
             a_live_chunk(*(f"{i}{large}" for i in range(6)), "small", limits=limits)
         )
         size = len(evaluator.scored.messages[0].body)
 
     # then
-    assert size + ENVELOPE_BYTES <= settings["message_bytes_max"]
+    assert size + ENVELOPE_BYTES <= message_bytes_max
     logs = [len(asked.requests) for asked in scored.header.asked]
     assert logs[-1] == 1
     assert 0 < sum(logs) < 7

@@ -39,10 +39,18 @@ class ScoredRows:
 
 
 def score_rows(
-    lines: Sequence[bytes], plan: ReadyPlan, limits: RowLimits, *, begin_step: BeginStep
+    lines: Sequence[bytes],
+    plan: ReadyPlan,
+    limits: RowLimits,
+    *,
+    samples_room: int,
+    begin_step: BeginStep,
 ) -> ScoredRows:
-    """Every row by itself: whatever one of them raises, the others have the scores they would have had alone."""
-    work = _Work(lines, limits)
+    """Every row by itself: whatever one of them raises, the others have the scores they would have had alone.
+
+    `samples_room` is how many bytes of samples the chunk may still have.
+    """
+    work = _Work(lines, limits, samples_room)
     begin_step(MODEL_STEP)
     work.parse()
     work.answer(plan.answer)
@@ -50,11 +58,16 @@ def score_rows(
 
 
 def score_given_rows(
-    lines: Sequence[bytes], plan: ReadyPlan, limits: RowLimits, *, begin_step: BeginStep
+    lines: Sequence[bytes],
+    plan: ReadyPlan,
+    limits: RowLimits,
+    *,
+    samples_room: int,
+    begin_step: BeginStep,
 ) -> ScoredRows:
     """The same for rows whose samples are there already, each in its line; the model is not asked."""
     given = [parse_given(line) for line in lines]
-    work = _Work([line.item for line in given], limits)
+    work = _Work([line.item for line in given], limits, samples_room)
     begin_step(MODEL_STEP)
     work.refuse(given)
     work.parse()
@@ -72,10 +85,10 @@ def _measured(work: "_Work", plan: ReadyPlan, begin_step: BeginStep) -> ScoredRo
 class _Work:
     """What is known of the rows between two steps."""
 
-    def __init__(self, lines: Sequence[bytes], limits: RowLimits) -> None:
+    def __init__(self, lines: Sequence[bytes], limits: RowLimits, samples_room: int) -> None:
         self._lines = lines
         self._limits = limits
-        self._room = limits.samples_bytes
+        self._samples_room = samples_room
         self._items: dict[int, JsonObject] = {}
         self._answers: dict[int, JsonObject] = {}
         self._samples = [NO_SAMPLE] * len(lines)
@@ -138,12 +151,12 @@ class _Work:
                 self._fail_sample(row, UNDECODABLE, "its sample is not a JSON object")
 
     def _keep(self, row: int, sample: JsonObject, line: bytes) -> None:
-        self._room -= len(line)
-        if self._room < 0:
+        if len(line) > self._samples_room:
             # All of them go into one message, and one that is too large would never be taken.
             limit = self._limits.samples_bytes
             self._fail_sample(row, TOO_LARGE, f"the chunk's answers exceed {limit} bytes")
             return
+        self._samples_room -= len(line)
         self._answers[row] = sample
         self._samples[row] = line
 

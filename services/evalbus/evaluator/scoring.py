@@ -30,6 +30,7 @@ def score_chunk(
     columns: list[list[float | None]] = [[] for _ in range(plan.n_columns)]
     samples: list[bytes] = []
     errors: list[ScoreError] = []
+    samples_room = request.limits.samples_bytes
     while (done := len(samples)) < request.n_rows:
         left = request.n_rows - done
         size = min(slice_rows, left) or plan.pace.next_slice(left, request.limits.row_seconds)
@@ -38,9 +39,11 @@ def score_chunk(
                 items[done : done + size],
                 plan,
                 request.limits,
+                samples_room=samples_room,
                 begin_step=_reporting(report, done, size, plan.n_columns),
             )
         samples += scored.samples
+        samples_room -= sum(map(len, scored.samples))
         for whole, part in zip(columns, scored.columns, strict=True):
             whole += part
         errors += (_moved(error, done) for error in scored.errors)
