@@ -9,7 +9,6 @@ import pytest
 
 from evalbus import Benchmark, BenchmarkJob, Client, MappedBenchmark
 from evalbus.errors import NotFound
-from evalbus_schemas.catalogue import EntrySaved
 from tests.servers.deadline import wait_until
 from tests.system import System
 
@@ -46,20 +45,10 @@ def a_benchmark(client: Client, name: str = "capitals") -> Benchmark:
     return Benchmark(name, name, [DATASET], MODEL_LIST, METRIC_LIST, client=client)
 
 
-def save(
-    client: Client, name: str, items: list[dict[str, str]], verb: str = "create"
-) -> EntrySaved:
-    definition = {
-        "name": name,
-        "datasets": [{"name": "questions", "rows": items}],
-        "models": MODEL_LIST,
-        "metrics": METRIC_LIST,
-    }
-    saved = client.call(
-        f"benchmarks.{verb}", {"definition": definition, "workspace": client.workspace}
-    )
-    assert isinstance(saved, EntrySaved)
-    return saved
+def a_definition(name: str, items: list[dict[str, str]]) -> dict[str, object]:
+    """As in a benchmark file."""
+    datasets = [{"name": "questions", "rows": items}]
+    return {"name": name, "datasets": datasets, "models": MODEL_LIST, "metrics": METRIC_LIST}
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +101,15 @@ def test_executions_are_listed_in_order_of_time(client: Client) -> None:
 
 
 def test_a_saved_benchmark_is_started_by_its_name_and_by_its_number(client: Client) -> None:
-    saved = save(client, "saved", ITEMS)
+    saved = client.benchmarks.create(a_definition("saved", ITEMS))
 
     by_name = Benchmark("team/saved", client=client).start()
-    by_number = Benchmark(saved.entry.uid, client=client).start()
+    by_number = Benchmark(saved.uid, client=client).start()
 
     assert by_name.wait(timeout_seconds=60) == by_number.wait(timeout_seconds=60) == "completed"
-    executions = Benchmark(saved.entry.uid, client=client).list_executions()
+    executions = Benchmark(saved.uid, client=client).list_executions()
     assert [job.id for job in executions] == [by_name.id, by_number.id]
-    loaded = Benchmark(saved.entry.uid, client=client).load()
+    loaded = Benchmark(saved.uid, client=client).load()
     assert loaded.name == "saved"
     assert [model["name"] for model in loaded.model_list if isinstance(model, dict)] == list(MODELS)
 
@@ -129,7 +118,7 @@ def test_a_saved_benchmark_is_started_by_its_name_and_by_its_number(client: Clie
 
 
 def test_r6_the_rows_of_a_saved_benchmark_are_its_samples(client: Client) -> None:
-    save(client, "with-samples", ITEMS)
+    client.benchmarks.create(a_definition("with-samples", ITEMS))
 
     samples = list(Benchmark("team/with-samples", client=client))
 
@@ -139,12 +128,12 @@ def test_r6_the_rows_of_a_saved_benchmark_are_its_samples(client: Client) -> Non
 
 
 def test_r10_fetching_samples_sees_what_was_saved_since(client: Client) -> None:
-    save(client, "growing", ITEMS[:1])
+    client.benchmarks.create(a_definition("growing", ITEMS[:1]))
     benchmark = MappedBenchmark(
         "growing", {"q": "question"}, {"q": str}, ["q"], ["ref"], client=client
     )
     before = len(benchmark)
-    save(client, "growing", ITEMS[:3], "update")
+    client.benchmarks.update(a_definition("growing", ITEMS[:3]))
 
     fetched = benchmark.fetch_samples()
 
