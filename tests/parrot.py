@@ -5,9 +5,9 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
-import pytest
 
 from evalbus.models import Call, CallFailed, LiveModel, Price, Reach, Reply
 from evalbus.models.base import CacheMode, HttpAnswer, QueueAnswer
@@ -16,8 +16,11 @@ from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.chunks import RowLimits
 
+if TYPE_CHECKING:
+    # Scoring children import this as well, and have no use for it.
+    import pytest
+
 ENDPOINT = "http://parrot.example/v1"
-SEPARATE_ENDPOINT = "http://other.example/v1"
 
 
 class Parrot(LiveModel):
@@ -73,7 +76,7 @@ def a_parrot(
     return Plugin.model_validate({"name": name, "type": "parrot", **parameters})
 
 
-def install_parrot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def install_parrot(folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:
     """As somebody else's package would be, for this process and for children that it starts."""
     record = folder / "parrot-1.0.dist-info"
     record.mkdir()

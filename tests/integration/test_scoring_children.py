@@ -10,15 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
+import orjson
 import pytest
 
 from evalbus.errors import Malformed, TransientError
 from evalbus.evaluator.children import ScoringChildren
-from evalbus.evaluator.scoring import score_chunk
+from evalbus.evaluator.scoring import join_lines, score_chunk
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
-from evalbus_schemas.chunks import RowLimits
+from evalbus_schemas.chunks import Plan, RowLimits
 from tests.buses import eventually
+from tests.parrot import a_parrot, install_parrot
 from tests.scoring import Scored, a_chunk_of, a_plugin, a_request, exact_match, parsed
 
 HOSTILE = '''
@@ -90,6 +92,13 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
     (record / "entry_points.txt").write_text("[evalbus.metrics]\nhostile = hostile:Hostile\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return a_plugin("hostile")
+
+
+@pytest.fixture
+def parrot(hostile: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+    """A live model beside the hostile metric."""
+    install_parrot(tmp_path, monkeypatch)
+    return a_parrot()
 
 
 @pytest.fixture
@@ -179,6 +188,50 @@ async def test_several_rows_that_end_children_each_fail_and_no_other(
     codes = {row: error.code for row, error in scored.failed.items()}
     assert codes == {0: "crashed", 3: "overran", 4: "crashed", 6: "crashed", 8: "raised"}
     assert (scored.header.n_rows, scored.header.evaluator) == (9, "here")
+
+
+async def test_a_row_that_ends_children_while_it_is_rendered_costs_itself_and_no_other(
+    parrot: Plugin,
+) -> None:
+    # given
+    questions = ["Paris", "crash", "Rome", "Bern", "crash"]
+    request, body = a_chunk_of([{"question": question} for question in questions])
+    request = request.model_copy(update={"plan": Plan(model=parrot, metrics=())})
+    lines = body.split(b"\n")[1:]
+
+    # when
+    async with ScoringChildren(1) as children, asyncio.timeout(60):
+        rendered = parsed(await children.score(request, join_lines(request, lines)))
+
+    # then
+    assert {row: (error.stage, error.code) for row, error in rendered.failed.items()} == {
+        1: ("sample", "crashed"),
+        4: ("sample", "crashed"),
+    }
+    asked = [sample.get("prompt") for sample in rendered.samples]
+    assert asked == ["Paris", None, "Rome", "Bern", None]
+
+
+async def test_a_metric_that_ends_children_leaves_the_samples_that_were_given(
+    children: ScoringChildren, hostile: Plugin
+) -> None:
+    # given
+    request = a_request(9, metrics=[hostile, exact_match()])
+    request = request.model_copy(update={"samples": "given", "rows": tuple(range(0, 18, 2))})
+    doings = [None, "segfault", None, None, "exit", None, None, None, None]
+    lines = [
+        orjson.dumps({"do": doing, "reference": "a"}) + b'\x1e{"output_text":"a"}'
+        for doing in doings
+    ]
+
+    # when
+    async with asyncio.timeout(60):
+        scored = parsed(await children.score(request, join_lines(request, lines)))
+
+    # then
+    assert {row: error.stage for row, error in scored.failed.items()} == {1: "metric", 4: "metric"}
+    assert scored.samples == [{"output_text": "a"}] * 9
+    assert scored.columns[-1] == tuple(None if row in (1, 4) else 1.0 for row in range(9))
 
 
 async def test_a_template_that_never_ends_overruns_like_a_metric(children: ScoringChildren) -> None:
@@ -395,6 +448,7 @@ PARENT = """
 import asyncio, sys
 from evalbus.evaluator.children import ScoringChildren
 from tests.buses import eventually
+from tests.parrot import a_parrot, install_parrot
 from tests.scoring import a_chunk_of, a_plugin
 
 async def main():
