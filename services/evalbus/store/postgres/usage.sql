@@ -33,7 +33,7 @@ LEFT JOIN (
         sum(cache_hits) AS cache_hits,
         sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens,
-        sum(cost) AS cost,
+        sum(cost::numeric)::float8 AS cost,
         sum(seconds) AS seconds
     FROM chunk
     WHERE job_no = $1
