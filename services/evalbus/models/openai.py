@@ -49,7 +49,10 @@ class OpenAI(LiveModel):
         api: Literal["chat", "completions"] = "chat"
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
-        target = parse_url(parameters.url)
+        try:
+            target = parse_url(parameters.url)
+        except Invalid as error:
+            raise Invalid(f"url: {error.message}", error.data) from None
         if target.query_string or target.fragment:
             raise Invalid(
                 "url: wanted a base URL without ? and #: what stands there would be kept with the benchmark"
