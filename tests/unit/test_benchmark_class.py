@@ -1,16 +1,20 @@
 """A benchmark as an object: what it is made of, and what it does with its samples."""
 
 import logging
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+import evalbus
 from evalbus import Benchmark, BenchmarkJob, Client, Sample
 from evalbus.bus.base import Message
 from evalbus.client.opening import client_settings
 from evalbus.errors import EvalbusError, Invalid, NotFound, PermanentError, Unavailable
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Plugin, StartBenchmark
+from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Params, Plugin, StartBenchmark
 from evalbus_schemas.catalogue import Entry, GetEntry
 from evalbus_schemas.queries import JobPage, JobStarted, ListJobs
 from tests.answers import NOON, a_bus_that_answers, a_job
@@ -152,6 +156,29 @@ def test_a_saved_benchmark_is_started_by_its_name_in_its_workspace() -> None:
     assert (named.benchmark, named.job_workspace) == ("team/capitals", "team")
     assert (named.job, named.labels) == ("tonight", {"by": "me"})
     assert (bare.benchmark, bare.job_workspace) == ("mine/rivers", "mine")
+
+
+def test_a_saved_benchmark_is_started_though_a_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "team" / "capitals").mkdir(parents=True)
+    starts = Starts()
+    with a_sync_client(jobs_start=starts) as client:
+        Benchmark("team/capitals", client=client).start(params=Params(limit_samples=3))
+
+    (command,) = starts.commands
+    assert command.benchmark == "team/capitals"
+    assert command.params == Params(limit_samples=3)
+
+
+@pytest.mark.parametrize("id", ["./capitals.yaml", "a/b/c", "Big Name", ""])
+def test_an_id_that_can_be_no_name_is_refused(id: str) -> None:
+    with (
+        a_sync_client(jobs_start=Starts()) as client,
+        pytest.raises(Invalid, match=r"benchmark|workspace"),
+    ):
+        Benchmark(id, client=client).start()
 
 
 def test_a_benchmark_of_definitions_is_started_as_they_say() -> None:
@@ -302,3 +329,23 @@ def test_a_class_of_ones_own_gives_its_samples() -> None:
             super().__init__(benchmark_id, samples=some_samples(3))
 
     assert len(Mine("x")) == 3
+
+
+# --- the package --------------------------------------------------------------------------------
+
+
+def test_the_package_offers_its_classes_by_name() -> None:
+    offered = {name: getattr(evalbus, name) for name in evalbus.__all__}
+
+    assert all(each.__name__ == name for name, each in offered.items())
+    assert set(offered) <= set(dir(evalbus))
+    with pytest.raises(AttributeError, match="no attribute 'Benchmarks'"):
+        _ = evalbus.Benchmarks
+
+
+def test_pandas_is_loaded_by_whoever_asks_for_a_frame() -> None:
+    code = "import evalbus, sys; evalbus.Benchmark, evalbus.BenchmarkJob; print('pandas' in sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "False\n"

@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ import pytest
 from evalbus import BenchmarkJob, Client
 from evalbus.bus.base import Message
 from evalbus.client.opening import client_settings
-from evalbus.errors import EvalbusError, Invalid, NotFound, PermanentError, Unavailable
+from evalbus.errors import (
+    EvalbusError,
+    Invalid,
+    NotFound,
+    PermanentError,
+    Unavailable,
+    WrongSettings,
+)
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.queries import (
@@ -641,3 +649,21 @@ def test_unavailable_stays_unavailable() -> None:
         pytest.raises(Unavailable, match="Postgres is away"),
     ):
         the_job(client).get_scores()
+
+
+def test_without_pandas_everything_but_frames_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with completed(rows=ROWS).client() as client:
+        run = the_job(client)
+        with pytest.raises(
+            WrongSettings, match=r"DataFrame needs .* pip install 'evalbus\[server\]'"
+        ):
+            run.get_scores()
+
+        assert run.get_scores(return_as_dataframe=False) == [
+            {"Model": "Terse", "exact-match": 0.75}
+        ]
+        assert run.get_failure_rate(return_as_dataframe=False) == {"Terse": 20.0}
+        assert len(cells_of(run.download_results_as_csv(tmp_path / "run.csv"))) == 3

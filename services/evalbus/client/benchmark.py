@@ -3,6 +3,9 @@
 import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from pydantic import JsonValue
 
 from evalbus.client.benchmark_job import BenchmarkJob, failures_logged
 from evalbus.client.definitions import written_benchmark
@@ -13,6 +16,7 @@ from evalbus_schemas.benchmark import Params
 from evalbus_schemas.catalogue import BenchmarkRow, Entry
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
+from evalbus_schemas.queries import JobStarted
 
 if TYPE_CHECKING:
     from evalbus.client.synchronous import Client
@@ -106,21 +110,14 @@ class Benchmark:
     ) -> BenchmarkJob:
         """Every call is a new run. Raises Invalid, NotFound, Conflict or Unavailable, and logs that it did."""
         with failures_logged(f"benchmark {self.id!r} could not be started"):
-            client = self._need_client()
             workspace, name = self._address()
-            source = (
-                written_benchmark(
-                    name,
-                    self.description,
-                    datasets=self.dataset_list,
-                    models=self.model_list,
-                    metrics=self.metric_list,
-                    workspace=workspace,
-                )
+            started = (
+                self._need_client()
+                .jobs_in(workspace)
+                .start(self._written(workspace, name), job=job, labels=labels, params=params)
                 if self._is_written
-                else reference(workspace, name)
+                else self._start_saved(workspace, name, job=job, labels=labels, params=params)
             )
-            started = client.jobs_in(workspace).start(source, job=job, labels=labels, params=params)
         run = self._job(started)
         self.job_list.append(run)
         return run
@@ -132,6 +129,39 @@ class Benchmark:
             workspace, name = self._address()
             newest_first = client.jobs_in(workspace).list(benchmark=reference(workspace, name))
             return [self._job(job) for job in newest_first][::-1]
+
+    def _written(self, workspace: str, name: str) -> dict[str, object]:
+        return written_benchmark(
+            name,
+            self.description,
+            datasets=self.dataset_list,
+            models=self.model_list,
+            metrics=self.metric_list,
+            workspace=workspace,
+        )
+
+    def _start_saved(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        job: str | None,
+        labels: Labels | None,
+        params: Params | None,
+    ) -> Job:
+        # Not by `jobs.start`, which reads the file of that name if there happens to be one.
+        command: dict[str, JsonValue] = {
+            "benchmark": reference(workspace, name),
+            "workspace": workspace,
+            "job": job,
+            "labels": {**(labels or {})},
+            "params": None if params is None else params.model_dump(mode="json"),
+            # So that the call may be repeated when its reply is lost.
+            "idempotency_key": str(uuid4()),
+        }
+        answer = self._need_client().call("jobs.start", command)
+        assert isinstance(answer, JobStarted), "a method answers in its own model"
+        return answer.job
 
     def _job(self, job: Job) -> BenchmarkJob:
         return BenchmarkJob(
