@@ -9,7 +9,10 @@ import pytest
 
 from evalbus import Benchmark, BenchmarkJob, Client, MappedBenchmark
 from evalbus.errors import NotFound
+from evalbus_schemas.benchmark import Params
+from tests.acceptance.live import LOCAL, a_live_benchmark, knows
 from tests.servers.deadline import wait_until
+from tests.servers.openai_endpoint import Act, Asked, OpenAIEndpoint, fails
 from tests.system import System
 
 WORKSPACE = "team"
@@ -291,6 +294,51 @@ def test_a21_a_run_that_nobody_knows_is_an_error(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 3
     assert all(each.endswith("no job 'nobody-ran-this' in workspace 'team'") for each in said)
+
+
+def test_live_models_say_what_they_cost_and_where_they_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in LOCAL.items():
+        monkeypatch.setenv(name, value)
+    price = {"input_per_million": 1000.0, "output_per_million": 2000.0}
+    models = [
+        {"name": "dear", "display_name": "Small One", "price": price},
+        {"name": "free", "display_name": "Small One"},
+    ]
+
+    def knows_all_but_three(asked: Asked) -> Act:
+        return fails(400, "I refuse") if asked.prompt == "question 3" else knows(asked)
+
+    with (
+        OpenAIEndpoint(knows_all_but_three) as endpoint,
+        Client.embedded(tmp_path / "data") as opened,
+    ):
+        file = a_live_benchmark(endpoint, rows=5)
+        (live,) = file["models"]
+        started = Benchmark(
+            "live",
+            "live",
+            file["datasets"],
+            [live | model for model in models],
+            file["metrics"],
+            client=opened,
+        ).start(params=Params(repeats=2))
+        assert started.wait(timeout_seconds=60) == "completed"
+        details = started.get_scores(return_simplified=False)
+        by_stage = started.get_failure_rate(return_as_dataframe=False, by_stage=True)
+        rows = started.download_results_as_csv(return_dataframe=True)
+
+    # Four of five rows, asked twice, with 7 tokens in and 3 out each; and what is refused costs nothing.
+    assert details["Small One (dear)"]["creditsUsed"] == pytest.approx(8 * 0.013)
+    assert details["Small One (free)"]["creditsUsed"] == 0
+    stages = {"Failure Rate": 20.0, "Sample Failure Rate": 20.0, "Metric Failure Rate": 0.0}
+    assert by_stage == {"Small One (dear)": stages, "Small One (free)": stages}
+    assert rows is not None
+    assert len(rows) == 2 * 5 * 2
+    assert sorted(set(rows["Repeat"])) == [0, 1]
+    assert set(rows[~rows["Model_success"]]["Item.q"]) == {"question 3"}
+    assert set(rows[rows["Model_success"]]["right"]) == {1.0}
 
 
 def test_over_a_broker_a_run_says_the_same(services: System, run: BenchmarkJob) -> None:
