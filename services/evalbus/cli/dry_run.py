@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 
 import orjson
 
 from evalbus.cli.output import Style, Table, note, write_document, write_table, write_text
-from evalbus.datasets import check_first_rows, open_dataset, template_uses
+from evalbus.datasets import Sources, check_first_rows
 from evalbus.errors import Invalid, SourceBroken
-from evalbus.metrics import build_metric
-from evalbus.models import SAMPLE_FIELDS, Model, RecordedModel, build_model
+from evalbus.models import Model, RecordedModel, build_model
+from evalbus.producer.checking import PartChecks
+from evalbus.producer.opening import DatasetOpening
+from evalbus.settings import load_settings
 from evalbus.templates import RowsFailed
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset
@@ -45,17 +46,15 @@ class Pair:
 
 
 def dry_run(benchmark: Benchmark, style: Style) -> None:
-    """Print the matrix; raises Invalid for what would be refused. Asks no model and no server."""
+    """Print the matrix; raises Invalid for what would be refused. Asks no model, and no server but that of a source."""
     limits = RowLimits()
-    built = [(metric.name, build_metric(metric, limits)) for metric in benchmark.metrics]
+    settings = load_settings()
+    checks = PartChecks(limits=limits, allow_private=settings.allow_private_endpoints)
+    uses = checks.benchmark(benchmark)
     models = [(model.name, build_model(model, limits)) for model in benchmark.models]
-    seen = [_look_at(dataset, benchmark, limits) for dataset in benchmark.datasets]
-    uses = [template_uses(model, where=f"model {name!r}") for name, model in models]
-    uses += [
-        template_uses(metric, where=f"metric {name!r}", sample_fields=SAMPLE_FIELDS)
-        for name, metric in built
-    ]
-    check_first_rows(benchmark, [dataset.first_rows for dataset in seen], chain(*uses))
+    opening = DatasetOpening(sources=Sources.of(settings, roots=None), limits=limits)
+    seen = [_look_at(dataset, benchmark, opening) for dataset in benchmark.datasets]
+    check_first_rows(benchmark, [dataset.first_rows for dataset in seen], uses)
     metrics = tuple(metric.name for metric in benchmark.metrics)
     pairs = [_pair(dataset, name, model, metrics) for dataset in seen for name, model in models]
     if style is Style.JSON:
@@ -65,9 +64,9 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
     note(_summary(pairs))
 
 
-def _look_at(dataset: Dataset, benchmark: Benchmark, limits: RowLimits) -> DatasetSeen:
+def _look_at(dataset: Dataset, benchmark: Benchmark, opening: DatasetOpening) -> DatasetSeen:
     wanted = benchmark.params.limit_samples
-    reader = open_dataset(dataset, roots=None, limits=limits)
+    reader = opening.open(dataset)
     try:
         first: list[bytes] = []
         counted = counted_bytes = 0

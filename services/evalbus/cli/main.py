@@ -9,6 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from evalbus.cli import dead_letters, events, jobs, results
+from evalbus.cli.apply import apply
+from evalbus.cli.catalogue import catalogue_app
 from evalbus.cli.exits import Exit, Stopped, exit_of_error
 from evalbus.cli.init import init
 from evalbus.cli.operate import doctor, migrate
@@ -16,6 +18,7 @@ from evalbus.cli.output import error_note, write_text
 from evalbus.cli.run import run
 from evalbus.cli.schemas import schemas
 from evalbus.cli.serve import serve
+from evalbus.cli.uploading import upload
 from evalbus.errors import EvalbusError
 
 app = typer.Typer(
@@ -54,6 +57,13 @@ app.command()(run)
 app.command()(serve)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
+datasets = catalogue_app("dataset")
+datasets.command()(upload)
+app.command()(apply)
+app.add_typer(catalogue_app("benchmark"), name="benchmarks")
+app.add_typer(datasets, name="datasets")
+app.add_typer(catalogue_app("model"), name="models")
+app.add_typer(catalogue_app("metric"), name="metrics")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dlq")
 app.command()(migrate)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue
 
 from evalbus.client import opening
 from evalbus.client.calls import Calls
-from evalbus.client.catalogue import Benchmarks, Datasets, Metrics, Models
+from evalbus.client.catalogue import KINDS, Benchmarks, Datasets, Metrics, Models, Saved
 from evalbus.client.dead_letters import DeadLetters
 from evalbus.client.evaluation import Evaluation
 from evalbus.client.events import Events
@@ -18,6 +18,7 @@ from evalbus.client.results import Results
 from evalbus.client.session import BusOpener, Session
 from evalbus.errors import WrongSettings
 from evalbus.settings import Settings
+from evalbus_schemas.catalogue import EntryKind
 from evalbus_schemas.names import DEFAULT_WORKSPACE
 
 
@@ -104,6 +105,10 @@ class AsyncClient:
     def results_in(self, workspace: str | None) -> Results:
         """What `results` is, for another workspace; None: for this client's own."""
         return self.results if workspace is None else Results(self._calls, workspace)
+
+    def saved(self, kind: EntryKind, workspace: str | None = None) -> Saved:
+        """What is saved of one kind, where the kind is not known before; in this client's workspace or another."""
+        return KINDS[kind](self._calls, workspace or self.workspace)
 
     async def call(self, method: str, params: Mapping[str, JsonValue] | None = None) -> BaseModel:
         """Any method of the RPC by its name; the answer is that method's own model."""

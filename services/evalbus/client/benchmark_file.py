@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from evalbus.errors import Invalid
 from evalbus.validation import describe
 from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Dataset
+from evalbus_schemas.names import REFERENCE_PATTERN
 
 B = TypeVar("B", Benchmark, BenchmarkFile)
 T = TypeVar("T", bound=BaseModel)
@@ -37,6 +38,15 @@ def load_benchmark(
 
     path = Path(source)
     return with_absolute_sources(benchmark_in(read_document(path), name=path.name), path.parent)
+
+
+def is_reference(source: str) -> bool:
+    """Whether it names a saved benchmark, `workspace/name`, and no file."""
+    return (
+        re.fullmatch(REFERENCE_PATTERN, source) is not None
+        and not source.endswith((".yaml", ".yml", ".json"))
+        and not Path(source).exists()
+    )
 
 
 def benchmark_in(document: object, *, name: str) -> BenchmarkFile:

@@ -209,3 +209,11 @@ class Benchmarks(Saved):
         found = pages(ask, count=lambda p: len(p.rows), cursor=lambda p: p.next, limit=limit)
         async for page in found:
             yield page
+
+
+KINDS: Mapping[EntryKind, type[Saved]] = {
+    "dataset": Datasets,
+    "model": Models,
+    "metric": Metrics,
+    "benchmark": Benchmarks,
+}

@@ -1,12 +1,11 @@
 """Jobs: starting, looking at, waiting for and ending them."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from evalbus.client.benchmark_file import load_benchmark
+from evalbus.client.benchmark_file import is_reference, load_benchmark
 from evalbus.client.calls import Calls
 from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
@@ -14,7 +13,6 @@ from evalbus.errors import Unavailable
 from evalbus_schemas.base import Labels
 from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Params, Plugin, StartBenchmark
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
-from evalbus_schemas.names import REFERENCE_PATTERN
 from evalbus_schemas.queries import (
     WAIT_SECONDS_MAX,
     Deleted,
@@ -247,12 +245,6 @@ class Jobs:
 
 
 def _benchmark(source: BenchmarkSource) -> BenchmarkFile | str:
-    is_reference = (
-        isinstance(source, str)
-        and re.fullmatch(REFERENCE_PATTERN, source) is not None
-        and not source.endswith((".yaml", ".yml", ".json"))
-        and not Path(source).exists()
-    )
-    if is_reference:
-        return str(source)
+    if isinstance(source, str) and is_reference(source):
+        return source
     return load_benchmark(source)

@@ -13,6 +13,7 @@ from evalbus.producer.references import References
 from evalbus.store.base import CatalogueStore, NewRevision
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
 from evalbus_schemas.catalogue import (
+    About,
     EntryKind,
     EntryNamed,
     EntrySaved,
@@ -55,17 +56,8 @@ class Catalogue:
     async def save(self, command: Save, *, is_new: bool, created_by: str | None) -> EntrySaved:
         """Raises Invalid, NotAllowed, NotFound or OverLimit; Conflict for a new one whose name has another content."""
         kind, definition = await self._checked(command)
-        new = NewRevision(
-            kind=kind,
-            workspace=command.workspace,
-            name=definition.name,
-            version=command.version,
-            description=command.description,
-            supplier=command.supplier,
-            labels=command.labels,
-            additional_info=command.additional_info,
-            definition=definition.model_dump(mode="json", exclude_defaults=True),
-            created_by=created_by,
+        new = new_revision(
+            kind, definition, command, workspace=command.workspace, created_by=created_by
         )
         size = len(definition.model_dump_json(exclude_defaults=True).encode()) + len(
             command.model_dump_json(exclude={"definition"}).encode()
@@ -96,6 +88,32 @@ class Catalogue:
 
     async def delete(self, kind: EntryKind, named: EntryNamed) -> Deleted:
         return await self.store.delete(kind, named)
+
+
+def new_revision(
+    kind: EntryKind,
+    definition: Dataset | Plugin | Benchmark,
+    about: About,
+    *,
+    workspace: str,
+    created_by: str | None,
+) -> NewRevision:
+    """What is saved of a definition in which everything is written out."""
+    description = about.description
+    if isinstance(definition, Benchmark):
+        description = description or definition.description
+    return NewRevision(
+        kind=kind,
+        workspace=workspace,
+        name=definition.name,
+        version=about.version,
+        description=description,
+        supplier=about.supplier,
+        labels=about.labels,
+        additional_info=about.additional_info,
+        definition=definition.model_dump(mode="json", exclude_defaults=True),
+        created_by=created_by,
+    )
 
 
 def _saving(catalogue: Catalogue, *, is_new: bool) -> Answerer:

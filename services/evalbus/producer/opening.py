@@ -21,7 +21,7 @@ class DatasetOpening:
         self,
         dataset: Dataset,
         *,
-        uploads: Uploads,
+        uploads: Uploads | None = None,
         position: Position | None = None,
         limits: RowLimits | None = None,
     ) -> DatasetReader:

@@ -1,16 +1,15 @@
 """What a benchmark only names, as `workspace/name`, is written out: as it is saved now, and for good."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from evalbus.errors import Invalid, NotFound, OverLimit
-from evalbus.store.base import CatalogueStore
 from evalbus.validation import describe
 from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Dataset, Plugin
-from evalbus_schemas.catalogue import EntryKind, GetEntry
+from evalbus_schemas.catalogue import Entry, EntryKind, GetEntry
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -18,10 +17,18 @@ WRITTEN_OUT_BYTES_MAX = 8 * 1024 * 1024
 """What one list of a benchmark may grow to: names are short, and what they stand for may not be."""
 
 
+class Finds(Protocol):
+    """All that is needed of the catalogue, wherever it is asked."""
+
+    async def get(self, kind: EntryKind, query: GetEntry) -> Entry:
+        """Raises NotFound."""
+        ...
+
+
 class References:
     """Looks up what is saved; raises NotFound that says what is not there, and in which benchmark it is named."""
 
-    def __init__(self, catalogue: CatalogueStore) -> None:
+    def __init__(self, catalogue: Finds) -> None:
         self._catalogue = catalogue
 
     async def saved_benchmark(self, reference: str) -> Benchmark:

@@ -17,6 +17,7 @@ from evalbus.store.postgres.records import (
     storable,
 )
 from evalbus.store.postgres.sql import load
+from evalbus.store.revisions import says_the_same
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.catalogue import (
     Entry,
@@ -66,7 +67,7 @@ class PostgresCatalogue:
             if entry_no is None:
                 raise no_entry(new.kind, EntryNamed(name=new.name, workspace=new.workspace))
             before = await _newest(connection, new)
-            if _says_the_same(before, new):
+            if says_the_same(before, new):
                 return EntrySaved(entry=before, change="unchanged")
             await connection.execute(SQL.next_revision, entry_no)
             await _add_revision(connection, entry_no, new)
@@ -165,29 +166,12 @@ async def _saved(
 
 
 def _unchanged(there: Entry, new: NewRevision) -> EntrySaved:
-    if _says_the_same(there, new):
+    if says_the_same(there, new):
         return EntrySaved(entry=there, change="unchanged")
     raise Conflict(
         f"a {new.kind} with another content is saved as {there.id}: update it, or choose another name",
         {"found": there.id, "revision": there.revision},
     )
-
-
-def _says_the_same(entry: Entry, new: NewRevision) -> bool:
-    return _content(entry) == _content(new)
-
-
-def _content(thing: Entry | NewRevision) -> str:
-    """Everything that is saved of it, as text: to Python alone 1, 1.0 and True would be the same."""
-    said = {
-        "version": thing.version,
-        "description": thing.description,
-        "supplier": thing.supplier,
-        "labels": dict(thing.labels),
-        "additional_info": thing.additional_info,
-        "definition": thing.definition,
-    }
-    return json.dumps(said, sort_keys=True)
 
 
 def _text(value: JsonObject | dict[str, str]) -> str:
