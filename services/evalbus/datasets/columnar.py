@@ -35,16 +35,20 @@ class Columnar(FileFormat):
 
     packs_itself = True
 
+    def __init__(self) -> None:
+        """Raises Invalid when the library is not installed."""
+        self.pyarrow = imported("pyarrow", extra=EXTRA, what="reading columns")
+
     @abstractmethod
-    def batches(self, pyarrow: Any, file: Any, *, rows_before: int) -> Iterator[Batch]:
+    def batches(self, file: Any, *, rows_before: int) -> Iterator[Batch]:
         """All rows but the first `rows_before`, of which some may be there; raises what pyarrow raises."""
 
     def records(
         self, file: BinaryIO, *, shown: str, after: Position, row_bytes: int
     ) -> Generator[Record]:
-        pyarrow = imported("pyarrow", extra=EXTRA, what=f"{shown}: reading columns")
+        pyarrow = self.pyarrow
         offset, row = after.offset, after.line
-        batches = self.batches(pyarrow, pyarrow.PythonFile(file, mode="r"), rows_before=row)
+        batches = self.batches(pyarrow.PythonFile(file, mode="r"), rows_before=row)
         while True:
             with _faults(pyarrow, shown):
                 batch = next(batches, None)
@@ -69,7 +73,10 @@ def _faults(pyarrow: Any, shown: str) -> Generator[None]:
         yield
     except SourceBroken:
         raise
-    except (pyarrow.ArrowException, ValueError) as error:
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The disk's, not the file's.
+            raise
         said = " ".join(str(error).split())[:SAID_CHARACTERS_MAX]
         raise SourceBroken(UNDECODABLE, f"{shown}: {said}") from None
 

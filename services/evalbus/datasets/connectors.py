@@ -1,15 +1,14 @@
 """Connectors: what private sources are read with, named in a file of whoever runs evalbus."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import Discriminator, Field, RootModel, ValidationError, model_validator
+from pydantic import Discriminator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError, to_json
 
 from evalbus.errors import Invalid, WrongSettings, unknown
 from evalbus.outside.secrets import SecretName
-from evalbus.validation import describe
 from evalbus_schemas.base import Closed
 from evalbus_schemas.names import Name
 
@@ -78,12 +77,9 @@ class HttpsConnector(Closed):
 Connector = S3Connector | GsConnector | HttpsConnector
 
 
-class ConnectorsFile(
-    RootModel[
-        Annotated[dict[Name, Annotated[Connector, Discriminator("type")]], Field(max_length=1000)]
-    ]
-):
-    """Connectors by name."""
+_CONNECTORS: Final = TypeAdapter[dict[str, Connector]](
+    Annotated[dict[Name, Annotated[Connector, Discriminator("type")]], Field(max_length=1000)]
+)
 
 
 def load_connectors(path: Path | None) -> Mapping[str, Connector]:
@@ -99,17 +95,26 @@ def load_connectors(path: Path | None) -> Mapping[str, Connector]:
         # Typed in part; what it leaves open stays here.
         yaml = cast("Any", YAML(typ="safe", pure=True))
         content: object = yaml.load(text)
-        return ConnectorsFile.model_validate_json(to_json(content or {})).root
+        return _CONNECTORS.validate_json(to_json(content or {}))
     except OSError as error:
         raise WrongSettings(f"{VARIABLE}: {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise WrongSettings(f"{VARIABLE}: {path}: not UTF-8 at byte {error.start}") from None
     except ValidationError as error:
-        said = "; ".join(describe(error, ConnectorsFile))
+        said = "; ".join(_problems(error))
         raise WrongSettings(f"{VARIABLE}: {path}: {said}") from None
     except (YAMLError, PydanticSerializationError, ValueError) as error:
         said = " ".join(str(error).split())
         raise WrongSettings(f"{VARIABLE}: {path}: {said}") from None
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """Each with its place; never with what stands there, which may be a value where a name belongs."""
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        # The second step is the type that pydantic chose; the last may say that a key is meant.
+        place = [str(step) for at, step in enumerate(problem["loc"]) if at != 1 and step != "[key]"]
+        said = problem["msg"].removeprefix("Value error, ")
+        yield f"{'.'.join(place) or 'top level'}: {said}"
 
 
 def find_connector(

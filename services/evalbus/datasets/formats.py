@@ -53,7 +53,11 @@ def how_written(name: str, stated: str | None, *, where: str) -> Written:
             f"{where}: the name does not say how the file is written: give the dataset a format (known: {', '.join(FORMATS.known())})",
             {"wanted": FORMATS.kind, "found": None, "known": list(FORMATS.known())},
         )
-    found = FORMATS.find(wanted, where=where)()
+    kind = FORMATS.find(wanted, where=where)
+    try:
+        found = kind()
+    except Invalid as error:
+        raise Invalid(f"{where}: {error.message}", error.data) from None
     is_packed = any(text.lower().endswith(PACKED) for text in (name, stated or ""))
     if is_packed and found.packs_itself:
         raise Invalid(f"{where}: {wanted} is compressed by itself: unpack the {PACKED} first")

@@ -10,7 +10,7 @@ from evalbus.datasets.extras import imported
 class Orc(Columnar):
     """A stripe is read whole: whoever writes the file says how large they are (64 MiB is usual)."""
 
-    def batches(self, pyarrow: Any, file: Any, *, rows_before: int) -> Iterator[Batch]:
+    def batches(self, file: Any, *, rows_before: int) -> Iterator[Batch]:
         orc = imported("pyarrow.orc", extra=EXTRA, what="reading orc")
         opened = orc.ORCFile(file)
         first_row = 0

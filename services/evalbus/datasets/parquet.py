@@ -12,7 +12,7 @@ BUFFER_BYTES = 1024 * 1024
 class Parquet(Columnar):
     """A row group that was read already is passed over unread; no more of one is kept than a batch needs."""
 
-    def batches(self, pyarrow: Any, file: Any, *, rows_before: int) -> Iterator[Batch]:
+    def batches(self, file: Any, *, rows_before: int) -> Iterator[Batch]:
         parquet = imported("pyarrow.parquet", extra=EXTRA, what="reading parquet")
         metadata = parquet.read_metadata(file)
         opened = parquet.ParquetFile(

@@ -12,6 +12,7 @@ from evalbus.datasets.connectors import (
     S3Connector,
     find_connector,
 )
+from evalbus.datasets.extras import imported
 from evalbus.errors import unknown
 from evalbus.outside.secrets import Secrets
 
@@ -49,6 +50,7 @@ def find_remote(
     Raises Invalid, NotAllowed, NotFound or OverLimit that names the source; of a web address without its query,
     because there may be a signature in it.
     """
+    imported("aiohttp", extra="server", what=f"reading {scheme}://")
     # Their libraries take half a second to load, and most datasets lie on a disk.
     if scheme in ("http", "https"):
         from evalbus.datasets.web import find_on_the_web, shown_url
