@@ -1,4 +1,4 @@
-"""What every recorded model promises; a new one adds its row to CASES."""
+"""What every model promises without a network; a new one adds its row to CASES or LIVE_CASES."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +7,11 @@ import orjson
 import pytest
 
 from evalbus.errors import Invalid
-from evalbus.models import MODELS, OUTPUT_TEXT, RecordedModel, build_model
+from evalbus.models import MODELS, OUTPUT_TEXT, LiveModel, RecordedModel, build_model
 from evalbus.templates import RowsFailed
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
+from tests.asking import a_live_model
 from tests.scoring import a_plugin
 
 
@@ -97,3 +98,93 @@ def test_its_templates_are_known_by_the_parameter_that_holds_them(case: Case) ->
     model = built(case)
 
     assert set(model.templates()) <= set(type(model).Parameters.model_fields)
+
+
+LIVE_CASES: dict[str, dict[str, Any]] = {
+    "amqp": {"queue": "models.house"},
+    "openai": {"url": "https://api.example/v1", "model": "small-1"},
+}
+ASKED: tuple[JsonObject, ...] = ({"q": "Who?"}, {"q": 4}, {"q": ["é", None]}, {"q": ""})
+UNASKED: JsonObject = {"q": None}
+
+every_live_model = pytest.mark.parametrize("type", sorted(LIVE_CASES))
+
+
+def live(type: str, **changes: Any) -> LiveModel:
+    return a_live_model(type, **LIVE_CASES[type] | {"prompt": "{{ item.q }}"} | changes)
+
+
+def test_every_live_model_there_is_has_a_case() -> None:
+    found = {name for name, model in MODELS.builtin.items() if issubclass(model, LiveModel)}
+    assert set(LIVE_CASES) == found
+
+
+@every_live_model
+def test_every_item_gets_a_request_that_is_json_and_its_own(type: str) -> None:
+    # when
+    requests = live(type).requests(ASKED)
+
+    # then
+    assert len(requests) == len(ASKED)
+    assert orjson.loads(orjson.dumps(requests)) == requests
+    assert requests == [live(type).requests([item])[0] for item in ASKED]
+    assert live(type).requests([]) == []
+
+
+@every_live_model
+def test_a_request_tells_apart_all_that_its_item_changes(type: str) -> None:
+    written = {orjson.dumps(request) for request in live(type).requests(ASKED)}
+
+    assert len(written) == len(ASKED)
+
+
+@every_live_model
+def test_items_that_cannot_be_asked_for_are_named(type: str) -> None:
+    with pytest.raises(RowsFailed) as raised:
+        live(type).requests([ASKED[0], UNASKED, {}, ASKED[1]])
+
+    assert set(raised.value.errors) == {1, 2}
+
+
+@every_live_model
+def test_its_identity_is_json_and_does_not_depend_on_the_process(type: str) -> None:
+    identity = live(type).identity()
+
+    assert orjson.loads(orjson.dumps(identity)) == identity
+    assert identity == live(type, display_name="M", system_prompt="x").identity()
+    assert identity != live(type, inference={"temperature": 0}).identity()
+
+
+@every_live_model
+def test_it_has_a_price_and_a_cache_only_where_that_is_said(type: str) -> None:
+    # given
+    price = {"input_per_million": 0.15, "output_per_million": 0.6}
+
+    # when
+    plain, said = live(type), live(type, price=price, inference={"temperature": 0})
+
+    # then
+    assert (plain.price, plain.cache) == (None, "off")
+    assert said.price is not None
+    assert said.price.of(1_000_000, None) == 0.15
+    assert said.cache == "on"
+
+
+@every_live_model
+def test_a_live_model_refuses_what_it_does_not_know(type: str) -> None:
+    with pytest.raises(Invalid, match="unknown parameter 'prmpt'; did you mean 'prompt'"):
+        live(type, prmpt=1)
+
+
+@every_live_model
+def test_its_templates_are_known_by_the_place_where_they_stand(type: str) -> None:
+    # given
+    messages = [{"role": "user", "content": "{{ item.q }}"}]
+
+    # when
+    places = live(type, prompt=messages, system_prompt="{{ item.s }}").templates()
+
+    # then
+    parameters = set(MODELS.find(type).Parameters.model_fields)
+    assert {place.partition(".")[0] for place in places} <= parameters
+    assert set(places) == {"system_prompt", "prompt.0.content"}

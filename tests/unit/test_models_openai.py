@@ -62,8 +62,13 @@ def test_what_it_is_reached_at_is_the_same_for_all_models_of_a_host() -> None:
 def test_it_is_told_apart_by_all_that_its_answers_depend_on() -> None:
     # given
     base: dict[str, Any] = {"url": "https://api.example/v1", "model": "m", "prompt": "a"}
-    same = [{}, {"prompt": "b"}, {"display_name": "M"}, {"url": "https://api.example/v1/"}]
-    others = [
+    same: list[dict[str, Any]] = [
+        {},
+        {"prompt": "b"},
+        {"display_name": "M"},
+        {"url": "https://api.example/v1/"},
+    ]
+    others: list[dict[str, Any]] = [
         {"url": "https://api.example/v2"},
         {"url": "http://api.example/v1"},
         {"model": "n"},
