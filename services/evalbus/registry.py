@@ -96,7 +96,8 @@ def _refusal(error: ValidationError, model: type[BaseModel], where: str) -> Inva
 def _in_words(problem: ErrorDetails, known: list[str]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden" or len(problem["loc"]) > 1:
-        return f"{place}: {problem['msg']}" if place else problem["msg"]
+        said = problem["msg"].removeprefix("Value error, ")
+        return f"{place}: {said}" if place else said
     near = get_close_matches(place, known, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown parameter {place!r}{guess} (known: {', '.join(known) or 'none'})"
