@@ -112,8 +112,9 @@ class SignsOfLife:
         told: WaitsFor | None = None
         told_at, news_at = loop.time(), loop.time()
         while True:
+            heartbeat = asyncio.timeout_at(told_at + self.heartbeat_seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(told_at + self.heartbeat_seconds) as heartbeat:
+                async with heartbeat:
                     await advance.changed.wait()
                     await asyncio.sleep(news_at - loop.time())
             advance.changed.clear()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import orjson
 
@@ -141,12 +142,12 @@ class _Work:
         for row in self._items:
             line = given[row].sample
             try:
-                sample = orjson.loads(line)
+                sample: object = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 self._fail_sample(row, UNDECODABLE, f"its sample is not JSON: {error.msg}")
                 continue
-            if type(sample) is dict:
-                self._keep(row, sample, line)
+            if isinstance(sample, dict):
+                self._keep(row, cast("JsonObject", sample), line)
             else:
                 self._fail_sample(row, UNDECODABLE, "its sample is not a JSON object")
 
