@@ -14,7 +14,7 @@ from evalbus.models.parameters import LiveParameters
 from evalbus.models.prompts import Prompt, as_messages, as_request
 from evalbus.models.statuses import failure_of, said_in
 from evalbus.outside.addresses import check_url, parse_url
-from evalbus.outside.secrets import SecretName
+from evalbus.outside.secret_names import SecretName
 from evalbus.templates import RowsFailed, Template, TemplateError
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits

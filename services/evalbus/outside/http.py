@@ -184,12 +184,12 @@ def _refused(code: str, refusal: Refused) -> CallFailed:
 def _redirected(response: ClientResponse, target: URL) -> CallFailed:
     """Names the host alone: the rest of the address may repeat what was sent."""
     try:
-        host = URL(response.headers.get("Location", "")).raw_host
+        host = URL(response.headers.get("Location", "")).raw_host or "itself"
     except ValueError:
-        host = None
+        host = "what is no address"
     return CallFailed(
         "redirected",
-        f"{_place(target)} redirects (status {response.status}) to {host or 'itself'},"
+        f"{_place(target)} redirects (status {response.status}) to {host},"
         " and redirects are not followed: give the address that answers",
         is_retryable=False,
     )

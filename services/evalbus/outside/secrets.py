@@ -5,43 +5,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import SecretStr
 
 from evalbus.errors import Invalid, NotAllowed, NotFound, WrongSettings
+from evalbus.outside.secret_names import SecretName as SecretName
+from evalbus.outside.secret_names import check_secret_name
 from evalbus.settings import PREFIX, Settings
 
 FOLDER = Path("/run/secrets")
 VARIABLE_PREFIX = f"{PREFIX}SECRET_"
 BOUND_VARIABLE = f"{PREFIX}BOUND_SECRETS"
 
-NAME_PATTERN = r"^[A-Z][A-Z0-9_]{0,62}$"
-SYSTEM_PREFIXES = (PREFIX, "PG")
-"""The names of evalbus's own settings and of Postgres's: passwords of servers are nobody's API key."""
-
 VALUE_CHARACTERS_MAX = 16 * 1024
 FILE_BYTES_MAX = 4 * VALUE_CHARACTERS_MAX
 
 HOST_PATTERN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-
-
-def check_secret_name(name: str) -> str:
-    """The name itself; raises ValueError for one that no secret can have."""
-    if re.fullmatch(NAME_PATTERN, name) is None:
-        raise ValueError("not the name of a secret: wanted capitals, digits and underscores")
-    if name.startswith(SYSTEM_PREFIXES):
-        raise ValueError(
-            f"not the name of a secret: those that begin with {' or '.join(SYSTEM_PREFIXES)} belong to the system"
-        )
-    return name
-
-
-SecretName = Annotated[
-    str,
-    Field(pattern=NAME_PATTERN, description="The name of a secret, never its value."),
-    AfterValidator(check_secret_name),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
