@@ -101,7 +101,7 @@ def _values(pyarrow: Any, batch: Any, *, shown: str, first_row: int) -> Generato
 
 def _slice_rows(pyarrow: Any, batch: Any) -> int:
     """How many rows are unfolded at once, so that they take about SLICE_BYTES however large they are."""
-    row_bytes = batch.nbytes // max(1, batch.num_rows)
+    row_bytes: int = batch.nbytes // max(1, batch.num_rows)
     for array in batch.columns:
         if pyarrow.types.is_dictionary(array.type):
             # Many rows may mean the same long text, which they have only once until they are unfolded.

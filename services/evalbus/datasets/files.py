@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
 
@@ -41,21 +41,19 @@ class SourceFile:
     def shown(self) -> str:
         return self.content.shown
 
-    def records(self, *, after: Position, row_bytes: int) -> Generator[Record]:
-        """The rows behind a position as they go on; raises SourceBroken or OSError."""
-        with closing(self.content.open()) as stored:
-            file = stored
-            if self.is_packed:
-                file = unpacked(stored, shown=self.shown, bytes_max=self.unpacked_bytes_max)
-            with closing(file):
-                records = self.format.records(
-                    file, shown=self.shown, after=after, row_bytes=row_bytes
-                )
-                if self.format.packs_itself:
-                    records = self._within_limit(records)
-                if self.shape is not None:
-                    records = shaped(records, self.shape, shown=self.shown, row_bytes=row_bytes)
-                yield from records
+    def records(self, opened: ExitStack, *, after: Position, row_bytes: int) -> Generator[Record]:
+        """The rows behind a position as they go on, until `opened` is closed; raises SourceBroken or OSError."""
+        file = opened.enter_context(closing(self.content.open()))
+        if self.is_packed:
+            file = unpacked(file, shown=self.shown, bytes_max=self.unpacked_bytes_max)
+            opened.enter_context(closing(file))
+        records = self.format.records(file, shown=self.shown, after=after, row_bytes=row_bytes)
+        opened.enter_context(closing(records))
+        if self.format.packs_itself:
+            records = self._within_limit(records)
+        if self.shape is not None:
+            records = shaped(records, self.shape, shown=self.shown, row_bytes=row_bytes)
+        return records
 
     def _within_limit(self, records: Generator[Record]) -> Generator[Record]:
         for record in records:
@@ -80,6 +78,8 @@ class FilesReader:
         self._file = position.file
         self._last: Record | None = None
         """The row that was given out last, if it is of the current file and was read by this reader."""
+        self._opened = ExitStack()
+        """What is open of the current file."""
         self._records: Generator[Record] | None = None
         self._waiting: tuple[Record, ...] = ()
         """A row that found no room in the stretch before."""
@@ -100,8 +100,10 @@ class FilesReader:
             )
         except SourceBroken as error:
             self._broken = error
-        if self._broken is not None and not rows:
-            raise self._broken
+        if self._broken is not None:
+            self.close()
+            if not rows:
+                raise self._broken
         # The rows before a broken one are as good as any others.
         return rows
 
@@ -111,7 +113,7 @@ class FilesReader:
         size = sum(len(row.item) for row in rows)
         if self._records is None:
             self._records = self._files[self._file].records(
-                after=self.position, row_bytes=self._row_bytes
+                self._opened, after=self.position, row_bytes=self._row_bytes
             )
         waiting, self._waiting = self._waiting, ()
         for record in chain(waiting, self._records):
@@ -156,9 +158,8 @@ class FilesReader:
             )
 
     def close(self) -> None:
-        if self._records is not None:
-            self._records.close()
-            self._records = None
+        self._opened.close()
+        self._records = None
         self._waiting = ()
 
 

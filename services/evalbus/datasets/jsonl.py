@@ -25,13 +25,11 @@ class Jsonl(FileFormat):
         most = row_bytes + len(BYTE_ORDER_MARK) + len(LINE_END)
         file.seek(offset)
         while line := file.readline(most):
-            begin = offset
             offset += len(line)
             number += 1
             item = line.rstrip(LINE_END)
-            if number == 1 and item.startswith(BYTE_ORDER_MARK):
+            if number == 1:
                 item = item.removeprefix(BYTE_ORDER_MARK)
-                begin += len(BYTE_ORDER_MARK)
             if len(item) > row_bytes:
                 row_id, more = _rest_of_line(file, line)
                 offset += more
@@ -42,9 +40,11 @@ class Jsonl(FileFormat):
             except orjson.JSONDecodeError as error:
                 if not item.strip():
                     continue
-                raise not_json(shown, number, begin, item, error) from None
+                # Behind the byte order mark, if there was one.
+                item_at = offset - len(line) + line.index(item)
+                raise not_json(shown, number, item_at, item, error) from None
             if type(value) is not dict:
-                raise fault(shown, number, begin, "a row must be a JSON object")
+                raise fault(shown, number, offset - len(line), "a row must be a JSON object")
             yield Record(item, value, offset, number)
 
 
