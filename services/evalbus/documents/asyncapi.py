@@ -11,7 +11,7 @@ from evalbus.bus.topology import Exchange, Queue
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import StartBenchmark
-from evalbus_schemas.chunks import ChunkProgress, ChunkRequested, ChunkScored
+from evalbus_schemas.chunks import AnswersGiven, ChunkProgress, ChunkRequested, ChunkScored
 from evalbus_schemas.events import BenchmarkEvent
 from evalbus_schemas.openrpc import CONTRACT_VERSION, schemas_of
 from evalbus_schemas.rpc import RpcReply, RpcRequest
@@ -78,6 +78,11 @@ PROGRESS = Contract(
     model=ChunkProgress,
     summary="A chunk is still being worked on.",
 )
+ANSWERS = Contract(
+    name=cloudevents.ANSWERS_GIVEN,
+    model=AnswersGiven,
+    summary="Answers of live models, before their chunk is whole.",
+)
 REQUEST = Contract(
     name=cloudevents.RPC_REQUEST,
     model=RpcRequest,
@@ -85,7 +90,7 @@ REQUEST = Contract(
 )
 REPLY = Contract(name=cloudevents.RPC_REPLY, model=RpcReply, summary="The answer, or the error.")
 
-CONTRACTS: Final = (START, *LIFECYCLE, REQUESTED, SCORED, PROGRESS, REQUEST, REPLY)
+CONTRACTS: Final = (START, *LIFECYCLE, REQUESTED, SCORED, PROGRESS, ANSWERS, REQUEST, REPLY)
 
 CARRIED: Final[dict[Queue, tuple[Contract, ...]]] = {
     topology.START_QUEUE: (START,),
@@ -93,11 +98,18 @@ CARRIED: Final[dict[Queue, tuple[Contract, ...]]] = {
     topology.WORK_LIVE: (REQUESTED,),
     topology.SCORED_QUEUE: (SCORED,),
     topology.PROGRESS_QUEUE: (PROGRESS,),
+    topology.ANSWERS_QUEUE: (ANSWERS,),
+    topology.ANSWERS_ASKED: (REQUEST,),
     topology.RPC_COMMANDS: (REQUEST,),
     topology.RPC_QUERIES: (REQUEST,),
     topology.DEAD_QUEUE: (),
 }
-ANSWERED: Final = (topology.START_QUEUE, topology.RPC_COMMANDS, topology.RPC_QUERIES)
+ANSWERED: Final = (
+    topology.START_QUEUE,
+    topology.RPC_COMMANDS,
+    topology.RPC_QUERIES,
+    topology.ANSWERS_ASKED,
+)
 
 
 def asyncapi_document() -> JsonObject:
