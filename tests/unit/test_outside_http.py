@@ -151,6 +151,73 @@ async def test_an_endpoint_that_died_is_an_outage_until_it_is_back(
     assert answer.status == 200
 
 
+@asynccontextmanager
+async def speaking(words: bytes) -> AsyncGenerator[str]:
+    """A server that answers every connection with these bytes; its URL."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The whole request, so that closing does not take the answer with it.
+        await reader.readuntil(b"}]}")
+        writer.write(words)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        OK + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+        OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+    ],
+)
+async def test_what_is_no_http_may_be_better_next_time(words: bytes) -> None:
+    async with speaking(words) as url, opened() as http:
+        failed = await failure(http, url)
+
+    assert (failed.code, failed.is_retryable, failed.is_outage) == ("garbage", True, False)
+    assert len(failed.message) < 500
+
+
+async def test_a_connection_that_is_not_safe_is_not_tried_again(endpoint: OpenAIEndpoint) -> None:
+    async with opened() as http:
+        failed = await failure(http, f"https://127.0.0.1:{endpoint.port}/v1", secret="API_KEY")
+
+    assert (failed.code, failed.is_retryable) == ("tls_failed", False)
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("/v2", "itself"),
+        ("//10.0.0.1/x", "10.0.0.1"),
+        ("http://[::1", "what is no address"),
+        ("http://me:canary@evil.example/?canary", "evil.example"),
+    ],
+)
+async def test_whatever_a_redirect_says_its_host_alone_is_told(location: str, host: str) -> None:
+    # given
+    redirect = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+
+    # when
+    async with speaking(redirect.encode()) as url, opened() as http:
+        failed = await failure(http, url)
+
+    # then
+    assert failed.code == "redirected"
+    assert f"to {host}, and" in failed.message
+
+
 async def test_a_name_that_does_not_resolve_is_an_outage() -> None:
     async with opened() as http:
         failed = await failure(http, "http://nowhere.invalid/v1")

@@ -20,6 +20,7 @@ from aiohttp import (
     InvalidURL,
 )
 from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from evalbus.errors import NotAllowed, NotFound, Refused
@@ -216,10 +217,10 @@ def _failure(
             return CallFailed("address_refused", said, is_retryable=False)
         case InvalidURL():
             return CallFailed("address_refused", f"{place} is no address", is_retryable=False)
-        case ClientPayloadError():
+        case ClientPayloadError() if not isinstance(error.__cause__, ContentEncodingError):
             said = f"{place} broke off its answer: {why}"
             return CallFailed("broken_off", said, is_retryable=True, is_outage=True)
-        case ClientResponseError():
+        case ClientPayloadError() | ClientResponseError():
             said = f"{place} answered with what is no HTTP: {why}"
             return CallFailed("garbage", said, is_retryable=True)
         case _:
