@@ -158,11 +158,17 @@ class System:
             if service.is_running:
                 service.kill9()
 
-    def run(self, *arguments: str, code: int | None = 0, seconds: float = 300) -> str:
+    def run(
+        self,
+        *arguments: str,
+        code: int | None = 0,
+        seconds: float = 300,
+        settings: Mapping[str, str] | None = None,
+    ) -> str:
         """Standard output of a client's command; fails unless it ends with this code (None: any)."""
         done = subprocess.run(
             evalbus(*arguments),
-            env=self.client_environment,
+            env=self.client_environment | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

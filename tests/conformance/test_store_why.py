@@ -96,6 +96,21 @@ async def test_chunks_that_give_no_sign_of_life_wait_for_an_evaluator(stores: St
     assert "evalbus serve evaluator" in silent.advice
 
 
+async def test_chunks_that_are_sent_again_and_again_wait_for_an_evaluator(stores: Stores) -> None:
+    await stores.a_job_read(a_new_job(name="first"), rows=3)
+    reasons: list[str] = []
+    for _ in range(3):
+        await stores.dispatch.confirm(await stores.take())
+        reasons.append((await why(stores)).reason)
+        await stores.value("UPDATE chunk SET sent_at = sent_at - interval '1 hour'")
+        await stores.upkeep.overdue_to_pending(overdue_seconds=5)
+    (sent,) = await stores.take()
+    await stores.scores.note_progress(a_sign_of_life(sent))
+
+    assert reasons == ["nothing", "nothing", "no_evaluator"]
+    assert (await why(stores)).reason == "nothing"
+
+
 async def test_a_whole_job_waits_for_its_result(stores: Stores) -> None:
     await stores.a_job_read(a_new_job(name="first"), rows=6)
     await stores.score_all()

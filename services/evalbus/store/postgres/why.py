@@ -14,12 +14,14 @@ SQL = load("why.sql")
 
 SILENT_SECONDS = 30.0
 """When of all chunks in flight none was sent and none gave a sign of life for so long, probably nobody evaluates."""
+SENT_IN_VAIN = 2
+"""Or when all of them were sent more often than that: sending a chunk again is no sign of life."""
 BROKER_NOTED_SECONDS = 15.0
 """Whoever misses the broker says so every few seconds; what was said longer ago is over."""
 
 
 async def why(connection: Connection, job_no: int, job: Job) -> Why:
-    record = await connection.fetchrow(SQL.why, job_no, BROKER_NOTED_SECONDS)
+    record = await connection.fetchrow(SQL.why, job_no, BROKER_NOTED_SECONDS, SENT_IN_VAIN)
     assert record, "the job was found a moment ago"
     models = await connection.fetch(SQL.models_that_wait, job_no)
     reason = _reason(job, record, is_limited=any(map(_has_no_room, models)))
@@ -45,7 +47,7 @@ def _reason(job: Job, record: "asyncpg.Record", *, is_limited: bool) -> WhyReaso
         return "finalizing"
     if record["is_broker_away"]:
         return "broker_down"
-    if record["in_flight"] and record["silent_seconds"] > SILENT_SECONDS:
+    if record["in_flight"] and _is_silent(record):
         # What its chunks waited for when they were last heard of is not known to be so still.
         return "no_evaluator"
     if record["in_open_circuit"]:
@@ -61,6 +63,10 @@ def _reason(job: Job, record: "asyncpg.Record", *, is_limited: bool) -> WhyReaso
         # Every job with work gets a place in the window, so somebody would have sent a chunk.
         return "not_dispatched"
     return "lease_held"
+
+
+def _is_silent(record: "asyncpg.Record") -> bool:
+    return bool(record["is_sent_in_vain"] or record["silent_seconds"] > SILENT_SECONDS)
 
 
 def _has_no_room(model: "asyncpg.Record") -> bool:

@@ -16,7 +16,10 @@ SELECT
     ) AS oldest_chunk,
     extract(
         EPOCH FROM now() - max(coalesce(c.heartbeat_at, c.sent_at)) FILTER (WHERE c.status = 'sent')
-    )::float8 AS silent_seconds
+    )::float8 AS silent_seconds,
+    coalesce(
+        bool_and(c.sends > $3 AND c.heartbeat_at IS NULL) FILTER (WHERE c.status = 'sent'), false
+    ) AS is_sent_in_vain
 FROM job AS j
 LEFT JOIN chunk AS c
     ON c.job_no = j.job_no AND c.status <> 'done'
