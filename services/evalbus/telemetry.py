@@ -15,8 +15,11 @@ CALLS = Counter(
     "Calls to live models, by endpoint host and by what came of them.",
     ["host", "outcome"],
 )
+"""The outcome is answered, put_off (to be tried again), outage, refused or cut_off."""
 ANSWERS_KNOWN = Counter(
-    "evalbus_answers_known", "Rows of live models that needed no call.", ["source"]
+    "evalbus_answers_known",
+    "Rows of live models that needed no call, by whose answer did.",
+    ["source"],
 )
 CIRCUIT_OPEN = Gauge(
     "evalbus_circuit_open", "1 while an endpoint is given up for the moment.", ["host"]

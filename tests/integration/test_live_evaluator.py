@@ -229,7 +229,7 @@ async def test_a_reply_over_the_limit_is_refused(amqp_url: str, tmp_path: Path) 
                 await ask(reach, "models.house", prompt="x" * 2000)
 
     # then
-    assert (failed.value.code, failed.value.is_retryable) == ("too_large", False)
+    assert (failed.value.code, failed.value.is_retryable) == ("answer_too_large", False)
 
 
 @pytest.mark.parametrize("queue", ["evalbus.work.live", "amq.rabbitmq.reply-to.x"])

@@ -147,10 +147,10 @@ class _Row:
             reply = _as_json(reply)
             outcome = "answered"
         except CallFailed as failed:
-            outcome = failed.code
+            outcome = _kind(failed)
             raise
         except TimeoutError:
-            outcome = "timeout"
+            outcome = "outage"
             raise CallFailed(
                 "timeout",
                 f"no answer within {call.timeout_seconds:g} s",
@@ -159,7 +159,7 @@ class _Row:
             ) from None
         except Exception as error:
             # A model may be somebody else's code. Its words are left out: they may hold a secret.
-            outcome = "raised"
+            outcome = "refused"
             name = type(error).__name__
             log.warning("model.raised", job_id=str(asker.job_id), error=name)
             raise CallFailed("raised", f"the model raised {name}", is_retryable=False) from None
@@ -209,6 +209,13 @@ def _as_json(reply: Reply) -> Reply:
 def _count(tokens: int | None) -> int | None:
     """As the model said; None for a number that makes no sense, which is no reason to lose its answer."""
     return tokens if tokens is not None and 0 <= tokens <= TOKENS_MAX else None
+
+
+def _kind(failed: CallFailed) -> str:
+    """One of a few words: codes may be a stranger's, and each would be a time series of its own."""
+    if failed.is_outage:
+        return "outage"
+    return "put_off" if failed.is_retryable else "refused"
 
 
 def _readable(entry: JsonObject) -> JsonObject:

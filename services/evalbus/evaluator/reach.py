@@ -11,14 +11,12 @@ from evalbus.bus.base import Bus, Message, Outgoing
 from evalbus.errors import Unavailable, Unroutable
 from evalbus.evaluator.advance import SOURCE
 from evalbus.models import CallFailed
+from evalbus.models.amqp import RESERVED_PREFIXES
 from evalbus.models.base import HttpAnswer, QueueAnswer
 from evalbus.outside.http import Http
 from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
-
-RESERVED_QUEUES = ("evalbus.", "amq.")
-"""The service's own queues and the broker's: a model's name for its queue must not lead there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,8 @@ class OutsideReach:
         expires_seconds: float,
         timeout_seconds: float,
     ) -> QueueAnswer:
-        if queue.startswith(RESERVED_QUEUES):
+        # Whatever kind of model asks: the system's own queues are nobody's.
+        if queue.startswith(RESERVED_PREFIXES):
             raise CallFailed(
                 "no_queue",
                 f"{queue!r} is no queue of a model's: its name is reserved",
@@ -77,7 +76,7 @@ class OutsideReach:
             ) from None
         if len(answer.body) > self.answer_bytes_max:
             raise CallFailed(
-                "too_large",
+                "answer_too_large",
                 f"the answer has {len(answer.body)} bytes, the limit is {self.answer_bytes_max}",
                 is_retryable=False,
             )
