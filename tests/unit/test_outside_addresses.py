@@ -118,7 +118,7 @@ class Answers(AbstractResolver):
 def test_an_address_that_is_not_public_is_refused_however_it_is_spelt(
     scheme: str, host: str
 ) -> None:
-    with pytest.raises(NotAllowed, match="EVALBUS_ALLOW_PRIVATE_ENDPOINTS=1"):
+    with pytest.raises(NotAllowed, match="EVALBUS_ALLOW_PRIVATE_ENDPOINTS=1|credentials of their"):
         check_url(f"{scheme}://{host}:8000/v1", allow_private=False)
 
 
@@ -233,3 +233,28 @@ async def test_where_private_addresses_are_allowed_names_resolve_to_them() -> No
 
 def test_an_address_of_carrier_networks_is_not_public_though_it_is_not_private_either() -> None:
     assert not is_public(ip_address("100.64.1.1"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "100.100.100.200",
+    ],
+)
+def test_where_clouds_keep_credentials_is_never_reached(host: str) -> None:
+    with pytest.raises(NotAllowed, match="credentials of their machines"):
+        check_url(f"http://{host}/latest/meta-data", allow_private=True)
+
+
+async def test_a_name_that_leads_to_the_metadata_is_refused_even_where_private_ones_are_not() -> (
+    None
+):
+    connector = guarded_connector(allow_private=True, resolver=Answers("169.254.169.254"))
+
+    async with ClientSession(connector=connector) as session:
+        with pytest.raises(NotAllowed, match="credentials of their machines"):
+            await session.get("http://rebound.example/")

@@ -39,6 +39,12 @@ REFUSED_IPV4 = tuple(
     )
 )
 
+# Whoever may call the own network still has no business with the machine's own credentials.
+METADATA: tuple[IPv4Network | IPv6Network, ...] = (
+    *map(IPv4Network, ("169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32")),
+    *map(IPv6Network, ("fe80::/10", "fd00:ec2::/32")),
+)
+
 GLOBAL_IPV6 = IPv6Network("2000::/3")
 REFUSED_IPV6 = tuple(
     IPv6Network(network)
@@ -92,12 +98,12 @@ def parse_url(url: str) -> URL:
 
 def check_host(host: str, *, allow_private: bool) -> None:
     """All that can be known about a host without resolving it; raises NotAllowed."""
-    if allow_private:
-        return
     name = host.lower().removesuffix(".")
     address = _literal(name)
     if address is not None:
-        check_address(name, address)
+        check_address(name, address, allow_private=allow_private)
+    elif allow_private:
+        return
     elif name in LOCAL_NAMES or name.endswith(LOCAL_SUFFIXES):
         raise _refusal(name, "is this machine")
     elif NUMBER_PATTERN.fullmatch(name.rpartition(".")[2]):
@@ -105,25 +111,40 @@ def check_host(host: str, *, allow_private: bool) -> None:
         raise _refusal(name, "is an address in an odd spelling")
 
 
-def check_address(host: str, address: str | IpAddress) -> None:
-    """Raises NotAllowed for an address of `host` that is not public."""
+def check_address(host: str, address: str | IpAddress, *, allow_private: bool) -> None:
+    """Raises NotAllowed for an address of `host` that may not be reached."""
     found = ip_address(address.partition("%")[0]) if isinstance(address, str) else address
-    if not is_public(found):
+    if _is_metadata(found):
+        raise NotAllowed(
+            f"host {host} lies at {found}, where clouds keep the credentials of their machines",
+            {"wanted": "another address", "found": host},
+        )
+    if not allow_private and not is_public(found):
         is_itself = host == str(address)
         raise _refusal(host, "is no public address" if is_itself else f"lies at {found}")
 
 
+def _is_metadata(address: IpAddress) -> bool:
+    """Or link-local, where most of them are."""
+    meant = _stands_for(address)
+    return any(meant in network for network in METADATA if network.version == meant.version)
+
+
+def _stands_for(address: IpAddress) -> IpAddress:
+    """An IPv6 address may stand for an IPv4 one."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
 def is_public(address: IpAddress) -> bool:
     """Whether everybody may connect to it; an IPv6 address that stands for an IPv4 one is judged by that."""
-    if isinstance(address, IPv4Address):
-        return not any(address in network for network in REFUSED_IPV4)
-    if address.ipv4_mapped is not None:
-        return is_public(address.ipv4_mapped)
-    if address in NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
-    if address.sixtofour is not None:
-        return is_public(address.sixtofour)
-    return address in GLOBAL_IPV6 and not any(address in network for network in REFUSED_IPV6)
+    meant = _stands_for(address)
+    if isinstance(meant, IPv4Address):
+        return not any(meant in network for network in REFUSED_IPV4)
+    return meant in GLOBAL_IPV6 and not any(meant in network for network in REFUSED_IPV6)
 
 
 def resolve_allowed(host: str, port: int, *, allow_private: bool) -> tuple[str, ...]:
@@ -138,9 +159,8 @@ def resolve_allowed(host: str, port: int, *, allow_private: bool) -> tuple[str, 
     except (OSError, UnicodeError):
         raise TransientError(f"host {host} cannot be resolved") from None
     addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-    if not allow_private:
-        for address in addresses:
-            check_address(host, address)
+    for address in addresses:
+        check_address(host, address, allow_private=allow_private)
     return addresses
 
 
