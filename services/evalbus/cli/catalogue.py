@@ -22,6 +22,7 @@ from evalbus.cli.output import (
     note,
     write_document,
     write_table,
+    write_text,
 )
 from evalbus.client import AsyncClient
 from evalbus.errors import Invalid, NotFound
@@ -69,6 +70,8 @@ def write_entry(entry: Entry, *, as_json: bool) -> None:
         write_document({entry.kind: entry})
     else:
         write_table(fields_table(entry), Style.TABLE)
+        write_text("")
+        write_document(entry.definition)
 
 
 def _create(app: typer.Typer, kind: EntryKind) -> None:

@@ -36,7 +36,8 @@ async def upload(
     path = Path(file)
     called = _file_name(path.name if name is None else name)
     try:
-        with await asyncio.to_thread(path.open, "rb") as opened:
+        # Not from a thread: whoever is cancelled meanwhile would never see it, nor close it.
+        with _opened(path) as opened:
             size = await asyncio.to_thread(_size, opened, path)
             sha256 = await asyncio.to_thread(_hash, opened)
             sending = _Sending(calls, opened, sha256=sha256, size=size, progress=progress)
@@ -107,6 +108,10 @@ def _file_name(name: str) -> str:
     if not name or name in (".", "..") or "/" in name or "\x00" in name or len(name.encode()) > 255:
         raise Invalid(f"{name!r} is no file name to upload under", {"found": name})
     return name
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _size(file: BinaryIO, path: Path) -> int:

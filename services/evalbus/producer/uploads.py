@@ -107,7 +107,8 @@ class UploadFiles:
 
     async def _write(self, sha256: str, part: Path) -> None:
         digest = hashlib.sha256()
-        with await asyncio.to_thread(_created, part) as file:
+        # Not from a thread: whoever is cancelled meanwhile would never see it, nor close it.
+        with _created(part) as file:
             async for page in self._store.pages(sha256):
                 digest.update(page)
                 await asyncio.to_thread(file.write, page)

@@ -45,15 +45,16 @@ class PostgresCatalogue:
         new = _storable(new)
         for _ in range(ATTEMPTS_MAX):
             async with self._database.transaction() as connection:
+                # Looked for first: an attempt to insert takes a number whether or not it succeeds.
+                if await connection.fetchval(SQL.lock_entry, new.kind, new.workspace, new.name):
+                    return _unchanged(await _newest(connection, new), new)
                 entry_no: int | None = await connection.fetchval(
                     SQL.create_entry, new.kind, new.workspace, new.name
                 )
                 if entry_no is not None:
                     await _add_revision(connection, entry_no, new)
                     return await _saved(connection, new, "created")
-                if await connection.fetchval(SQL.lock_entry, new.kind, new.workspace, new.name):
-                    return _unchanged(await _newest(connection, new), new)
-            # It was deleted between the two statements: now the name may be free.
+            # Somebody else made it between the two statements, and may delete it before the next.
         raise TransientError(
             f"{reference(new.workspace, new.name)} is made and deleted all the time"
         )
