@@ -158,11 +158,12 @@ def test_in_kubernetes_services_are_asked_whether_they_live_and_whether_they_are
 def test_the_example_has_a_few_hundred_facts_and_two_models_that_are_wrong_about_different_ones() -> (
     None
 ):
-    benchmark = load_benchmark(EXAMPLES / "capitals.yaml")
+    benchmark = load_benchmark(EXAMPLES / "capitals.yaml").written_out()
     rows = [
         json.loads(line)
         for dataset in benchmark.datasets
-        for line in Path(dataset.source or "").read_text().splitlines()
+        for source in dataset.sources
+        for line in Path(source).read_text().splitlines()
     ]
 
     wrong = {

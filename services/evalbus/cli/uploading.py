@@ -82,8 +82,9 @@ async def _uploaded(client: AsyncClient, dataset: Dataset) -> Dataset:
         raise Invalid(
             f"dataset {dataset.name!r} has {len(sources)} files, more than the {SOURCES_MAX} that can be uploaded for one"
         )
-    source = sources[0] if len(sources) == 1 else tuple(sources)
-    return dataset.model_copy(update={"source": source})
+    return dataset.model_copy(
+        update={"source": sources[0] if len(sources) == 1 else tuple(sources)}
+    )
 
 
 def _files(source: str, dataset: Dataset) -> list[Path]:

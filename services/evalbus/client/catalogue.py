@@ -86,16 +86,18 @@ class Saved:
 
     async def save(self, definition: Definition, **about: Unpack[About]) -> EntrySaved:
         """Create it, or update what is there; and which of these it was."""
-        for _ in range(SAVE_ATTEMPTS_MAX):
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 return await self._write("create", definition, about)
-            except Conflict as conflict:
+            except Conflict:
                 try:
                     return await self._write("update", definition, about)
                 except NotFound:
                     # Deleted between the two: what stood in the way is gone.
-                    last = conflict
-        raise last
+                    if attempts == SAVE_ATTEMPTS_MAX:
+                        raise
 
     async def get(self, name: str | int, *, revision: int | None = None) -> Entry:
         """In that revision, or the newest; raises NotFound."""

@@ -5,8 +5,8 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from evalbus.client.calls import Calls
 from evalbus.client.parameters import parameters
@@ -51,7 +51,13 @@ class _Sending:
     """One file on its way; others may send the same at the same time."""
 
     def __init__(
-        self, calls: Calls, file: BinaryIO, *, sha256: str, size: int, progress: Progress | None
+        self,
+        calls: Calls,
+        file: BufferedReader,
+        *,
+        sha256: str,
+        size: int,
+        progress: Progress | None,
     ) -> None:
         self._calls = calls
         self._file = file
@@ -110,11 +116,11 @@ def _file_name(name: str) -> str:
     return name
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     return path.open("rb")
 
 
-def _size(file: BinaryIO, path: Path) -> int:
+def _size(file: BufferedReader, path: Path) -> int:
     size = file.seek(0, os.SEEK_END)
     if size > UPLOAD_BYTES_MAX:
         raise Invalid(f"{path}: {size} bytes are more than the {UPLOAD_BYTES_MAX} of an upload")
@@ -122,10 +128,10 @@ def _size(file: BinaryIO, path: Path) -> int:
     return size
 
 
-def _hash(file: BinaryIO) -> str:
+def _hash(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _page(file: BinaryIO, offset: int) -> bytes:
+def _page(file: BufferedReader, offset: int) -> bytes:
     file.seek(offset)
     return file.read(UPLOAD_PAGE_BYTES)
