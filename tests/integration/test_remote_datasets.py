@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ import orjson
 import pyarrow  # type: ignore[import-untyped]  # it has no types
 import pyarrow.parquet  # type: ignore[import-untyped]  # it has no types
 import pytest
+from aiohttp import TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
 from moto.server import ThreadedMotoServer
 
 from evalbus.datasets import DatasetReader, Fingerprint, ItemRow, Position, Sources, open_dataset
-from evalbus.datasets.connectors import Connector, HttpsConnector, S3Connector
+from evalbus.datasets.connectors import Connector, GsConnector, HttpsConnector, S3Connector
+from evalbus.datasets.web_guard import WebGuard
 from evalbus.errors import EvalbusError, Invalid, NotAllowed, NotFound, Refused, SourceBroken
 from evalbus.outside.secrets import Secrets
 from evalbus_schemas.benchmark import Dataset
+from tests.servers.google_storage import GoogleStorage
 from tests.servers.web_files import WebFiles
 
 CANARY = "canary-3f9c1d"
@@ -280,7 +285,7 @@ def test_a_private_address_is_refused_unless_it_is_allowed(web: WebFiles, source
     port = url.rsplit(":", 1)[1].split("/")[0]
 
     # when, then
-    with pytest.raises(NotAllowed, match="EVALBUS_ALLOW_PRIVATE_ENDPOINTS"):
+    with pytest.raises(NotAllowed, match=r"EVALBUS_ALLOW_PRIVATE_ENDPOINTS|169\.254"):
         opened(source.format(port=port), allow_private=False)
     assert web.requests == []
 
@@ -431,6 +436,123 @@ def test_a_source_that_is_not_in_a_bucket_is_refused_by_its_name(
 def test_the_endpoint_of_a_bucket_must_be_public_too(bucket: Any, connector: S3Connector) -> None:
     with pytest.raises(NotAllowed, match="EVALBUS_ALLOW_PRIVATE_ENDPOINTS"):
         opened("s3://rows/rows.jsonl", connector, allow_private=False)
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleStorage]:
+    with GoogleStorage() as storage:
+        yield storage
+
+
+def gs(google: GoogleStorage) -> GsConnector:
+    return GsConnector(type="gs", endpoint_url=google.url, token_secret="WORD")
+
+
+def test_files_of_a_google_bucket_are_read_by_name_by_folder_and_by_glob(
+    google: GoogleStorage,
+) -> None:
+    # given
+    google.put("rows", "in/a.jsonl", b'{"a":1}')
+    google.put("rows", "in/deep/b.csv", b"a\n2\n")
+    google.put("rows", "in/.hidden.jsonl", b'{"a":0}')
+    google.put("rows", "in/notes.txt", b"no rows")
+
+    # when
+    found = {
+        source: [int(row["a"]) for row in items(opened(f"gs://rows/{source}", gs(google)))]
+        for source in ("in/a.jsonl", "in/*.jsonl", "in")
+    }
+
+    # then
+    assert found == {"in/a.jsonl": [1], "in/*.jsonl": [1], "in": [1, 2]}
+    assert google.tokens == {f"Bearer {CANARY}"}
+
+
+def test_a_large_file_of_a_google_bucket_is_read_as_one_version(google: GoogleStorage) -> None:
+    # given
+    rows = [{"text": "x" * 10_000, "id": number} for number in range(2_000)]
+    google.put("rows", "rows.jsonl", b"\n".join(map(orjson.dumps, rows)))
+    first = opened("gs://rows/rows.jsonl", gs(google))
+    begun = first.read(1_500, 20_000_000)
+    first.close()
+
+    # when
+    rest = items(opened("gs://rows/rows.jsonl", gs(google), position=first.position))
+
+    # then
+    assert [orjson.loads(row.item) for row in begun] + rest == rows
+
+
+def test_a_google_file_that_changes_while_it_is_read_breaks_the_reading(
+    google: GoogleStorage,
+) -> None:
+    # given
+    rows = b"\n".join(b'{"a":"%s"}' % (b"x" * 10_000) for _ in range(2_000))
+    google.put("rows", "rows.jsonl", rows)
+    reader = opened("gs://rows/rows.jsonl", gs(google))
+    accepted = reader.fingerprint()
+    reader.read(1, 1)
+
+    # when
+    google.put("rows", "rows.jsonl", rows.replace(b"x", b"y"))
+
+    # then
+    with pytest.raises(SourceBroken, match=r"gs://rows/rows\.jsonl"):
+        read_all(reader)
+    with pytest.raises(SourceBroken, match="has changed"):
+        opened("gs://rows/rows.jsonl", gs(google)).verify(accepted)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_credentials_in_the_source_of_a_bucket_are_refused_and_not_repeated(scheme: str) -> None:
+    with pytest.raises(Invalid, match="has credentials in it") as raised:
+        opened(f"{scheme}://key:{CANARY}@rows/rows.jsonl")
+    assert CANARY not in str(raised.value) + str(raised.value.data)
+
+
+class Hosts(AbstractResolver):
+    """Every name is this machine, as a public one would be elsewhere."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0
+            )
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to give up."""
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1:{port}/secret",
+        "http://localhost:{port}/secret",
+        "http://2130706433:{port}/secret",
+        "http://[::ffff:127.0.0.1]:{port}/secret",
+        "http://169.254.169.254/latest/meta-data",
+    ],
+)
+async def test_a_redirect_to_a_private_address_is_not_followed(
+    web: WebFiles, location: str
+) -> None:
+    # given: a public server, to judge by its name
+    port = int(web.origin.rsplit(":", 1)[1])
+    web.add("/rows.jsonl", location=location.format(port=port))
+    web.add("/secret", b"never")
+    guard = WebGuard(shown="rows", allow_private=False, secret_headers={}, origin=None)
+    connector = TCPConnector(resolver=Hosts())
+
+    # when
+    async with await guard.session(connector=connector) as session:
+        with pytest.raises(Refused):
+            await session.get(f"http://rows.example.org:{port}/rows.jsonl")
+
+    # then
+    assert [request.path for request in web.requests] == ["/rows.jsonl"]
 
 
 def test_local_and_remote_files_make_one_dataset_in_the_order_of_its_sources(

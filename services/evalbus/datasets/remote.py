@@ -13,7 +13,7 @@ from evalbus.datasets.connectors import (
     find_connector,
 )
 from evalbus.datasets.extras import imported
-from evalbus.errors import unknown
+from evalbus.errors import Invalid, unknown
 from evalbus.outside.secrets import Secrets
 
 SCHEMES = ("gs", "http", "https", "s3", "upload")
@@ -60,7 +60,11 @@ def find_remote(
         assert found is None or isinstance(found, HttpsConnector), "it is of that type"
         return [find_on_the_web(source, connector=found, access=access)]
     if scheme not in ("s3", "gs"):
-        raise unknown("scheme", scheme, SCHEMES, where=f"source {source!r}")
+        raise unknown("scheme", scheme, SCHEMES, where="source")
+    if "@" in source.removeprefix(f"{scheme}://").partition("/")[0]:
+        raise Invalid(
+            f"a source of {scheme}:// has credentials in it: they would be kept with the benchmark; name a connector instead"
+        )
     from evalbus.datasets.buckets import find_in_bucket, gs_files, s3_files
 
     found = find_connector(connector, access.connectors, kind=scheme, source=source)

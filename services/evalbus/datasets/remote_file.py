@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4 * 1024 * 1024
 BUFFER_BYTES = 1024 * 1024
+CACHE = "readahead"
+"""One block and what is asked for, and never more, however long one reads."""
 READING_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 T = TypeVar("T")
@@ -150,13 +152,12 @@ class _RemoteStream(io.RawIOBase):
                 return
 
     def _opened(self, block_bytes: int) -> Any:
-        file = self._remote.files.open(self._remote.path, "rb", block_size=block_bytes)
+        remote = self._remote
+        file = remote.files.open(remote.path, "rb", block_size=block_bytes, cache_type=CACHE)
         etag = file.details.get("ETag")
-        if etag is not None and etag != self._remote.etag:
+        if etag is not None and etag != remote.etag:
             file.close()
-            raise SourceBroken(
-                SOURCE_CHANGED, f"{self._remote.shown} was changed while it was read"
-            )
+            raise SourceBroken(SOURCE_CHANGED, f"{remote.shown} was changed while it was read")
         return file
 
     def _give_up(self) -> None:

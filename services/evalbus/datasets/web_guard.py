@@ -53,9 +53,10 @@ class WebGuard:
 
     async def session(self, **options: Any) -> ClientSession:
         """A session that asks this guard; the options are those of a ClientSession."""
+        if "connector" not in options:
+            options["connector"] = guarded_connector(allow_private=self._allow_private)
         return ClientSession(
             **options,
-            connector=guarded_connector(allow_private=self._allow_private),
             timeout=ClientTimeout(
                 total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
             ),
