@@ -51,9 +51,15 @@ def s3_options(connector: S3Connector, access: RemoteAccess) -> dict[str, Any]:
     """What s3fs is told."""
     endpoint = connector.endpoint_url
     find = _finder(endpoint or AMAZON, access)
-    config: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": SILENCE_SECONDS}
-    if not access.allow_private:
-        config["connector_args"] = {"resolver": _in_its_loop(_guarded_resolver)}
+
+    async def resolver() -> AbstractResolver:
+        return GuardedResolver(ThreadedResolver(), allow_private=access.allow_private)
+
+    config: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": SILENCE_SECONDS,
+        "connector_args": {"resolver": _in_its_loop(resolver)},
+    }
     if endpoint is not None:
         # A bucket's name before the host's is what few but Amazon understand.
         config["s3"] = {"addressing_style": "path"}
@@ -114,10 +120,6 @@ def _finder(endpoint: str, access: RemoteAccess) -> Callable[[str | None], str |
         return access.secrets.find(name, host=host, port=port).get_secret_value()
 
     return find
-
-
-async def _guarded_resolver() -> AbstractResolver:
-    return GuardedResolver(ThreadedResolver())
 
 
 def _in_its_loop(make: Callable[[], Coroutine[None, None, T]]) -> T:
