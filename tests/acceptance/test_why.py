@@ -11,7 +11,7 @@ from evalbus.settings import load_settings
 from evalbus_schemas.jobs import Why, WhyReason
 from tests.acceptance.live import LOCAL, a_live_benchmark, after
 from tests.servers.deadline import wait_until
-from tests.servers.openai_endpoint import OpenAIEndpoint, throttles
+from tests.servers.openai_endpoint import Act, Asked, OpenAIEndpoint, throttles
 from tests.servers.rabbitmq import RabbitNode
 from tests.system import System
 
@@ -51,6 +51,10 @@ def endpoint() -> Iterator[OpenAIEndpoint]:
 def client(system: System) -> Iterator[Client]:
     with Client(amqp_url=system.amqp_url) as client:
         yield client
+
+
+def impatient(_: Asked) -> Act:
+    return throttles("30")
 
 
 def becomes(client: Client, job: str, reason: WhyReason) -> Why:
@@ -174,7 +178,7 @@ def test_a_job_whose_model_asks_for_patience_waits_for_the_next_try(
     system: System, client: Client, endpoint: OpenAIEndpoint
 ) -> None:
     system.start("producer", "results", "evaluator")
-    endpoint.behaviour = lambda _: throttles("30")
+    endpoint.behaviour = impatient
 
     job = client.jobs.start(a_live_benchmark(endpoint, rows=4)).name
     patient = becomes(client, job, "retry_delay")

@@ -105,10 +105,11 @@ async def test_a_chunk_that_was_set_aside_is_told(stores: Stores) -> None:
 
 async def test_a_job_and_the_one_that_goes_on_from_it_tell_of_each_other(stores: Stores) -> None:
     source = await stores.a_completed_job(a_new_job(name="first"))
-    for name, how in (("again", "retry"), ("other", "rescore")):
-        await stores.jobs.create(
-            a_new_job(name=name, derivation=Derived(source=source.job_id, how=how))
-        )
+    for name, derivation in (
+        ("again", Derived(source=source.job_id, how="retry")),
+        ("other", Derived(source=source.job_id, how="rescore")),
+    ):
+        await stores.jobs.create(a_new_job(name=name, derivation=derivation))
     lease = await stores.claim()
     await stores.dispatch.take_over(lease, 0, lease_seconds=LEASE_SECONDS)
 

@@ -16,12 +16,15 @@ from evalbus.cli.output import (
     write_text,
 )
 from evalbus_schemas.jobs import Job, LogLine
+from evalbus_schemas.usage import ModelUsage
 
 COLUMNS = (
     *("job", "benchmark", "status", "rows", "of", "failed", "rows/s", "left"),
     *("created", "finished"),
 )
 
+ASKED_COLUMNS = ("calls", "retries", "cached", "tokens in", "out", "cost", "p50 s", "p95 s")
+MODEL_COLUMNS = ("model", "rows", "of", "failed", *ASKED_COLUMNS)
 UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
@@ -39,11 +42,27 @@ def fields_table(value: BaseModel) -> Table:
     return Table(columns=("field", "value"), rows=rows)
 
 
+def job_fields(job: Job) -> Table:
+    """The same with its datasets."""
+    fields = fields_table(job)
+    used = ", ".join(f"{each.dataset} ({each.rows} rows)" for each in job.datasets)
+    datasets: list[tuple[Cell, ...]] = [("datasets", used)] if used else []
+    return Table(columns=fields.columns, rows=[*fields.rows, *datasets])
+
+
+def models_table(job: Job) -> Table:
+    """What each model took; of recorded ones nothing is asked, so those cells are empty."""
+    return Table(columns=MODEL_COLUMNS, rows=[_usage(model) for model in job.models])
+
+
 def write_job(job: Job, *, as_json: bool) -> None:
     if as_json:
         write_document({"job": job})
-    else:
-        write_table(fields_table(job), Style.TABLE)
+        return
+    write_table(job_fields(job), Style.TABLE)
+    if job.models:
+        write_text("")
+        write_table(models_table(job), Style.TABLE)
 
 
 def moment(when: datetime | None) -> str | None:
@@ -64,7 +83,8 @@ def duration(seconds: float) -> str:
 def write_log_line(line: LogLine) -> None:
     """For people; a line that is no mere information says so."""
     level = "" if line.level == "info" else f"{line.level}: "
-    write_text(printable(f"{moment(line.at)}  {line.step:<11}  {level}{line.message}"))
+    message = line.message.replace("\n", " ")
+    write_text(printable(f"{moment(line.at)}  {line.step:<11}  {level}{message}"))
     sys.stdout.flush()
 
 
@@ -83,12 +103,26 @@ def _line(job: Job) -> tuple[Cell, ...]:
     )
 
 
+def _usage(model: ModelUsage) -> tuple[Cell, ...]:
+    asked: tuple[Cell, ...] = (None,) * len(ASKED_COLUMNS)
+    if model.is_live:
+        asked = (
+            *(model.calls, model.retries, model.cache_hits),
+            *(model.input_tokens, model.output_tokens, model.cost),
+            *(model.latency_p50, model.latency_p95),
+        )
+    return (model.display_name, model.rows, model.rows_planned, model.failed_rows, *asked)
+
+
 def _cell(value: object) -> Cell:
     match value:
-        case None | {}:
+        case None | {} | tuple():
+            # Lists of things have tables of their own.
             return None
         case datetime():
             return moment(value)
+        case float():
+            return f"{value:.1f}"
         case BaseModel():
             return ", ".join(f"{key}: {each}" for key, each in value.model_dump().items())
         case dict():

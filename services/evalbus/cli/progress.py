@@ -15,6 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from evalbus.cli.job_table import duration
 from evalbus.cli.output import note
 from evalbus.client import AsyncClient
 from evalbus_schemas.jobs import Job
@@ -96,7 +97,7 @@ class Pace:
         failed = f", {job.failed_rows} failed" if job.failed_rows else ""
         left = ""
         if total is not None and speed > 0:
-            left = f", about {max(0, round((total - job.rows) / speed))} s left"
+            left = f", about {duration(max(0.0, (total - job.rows) / speed))} left"
         return f"job {job.name} {job.status.value}: {job.rows}{of} rows{failed}, {speed:.0f} rows/s{left}"
 
 

@@ -55,7 +55,8 @@ WHERE job_no = $1 AND status = 'cancelling'
 UPDATE job
 SET status = 'cancelling', error_code = $2, error_message = $3
 WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
-    AND chunks_done IS DISTINCT FROM n_chunks;
+    AND chunks_done IS DISTINCT FROM n_chunks
+RETURNING job_no;
 
 -- name: spent
 SELECT coalesce(sum(cost::numeric), 0)::float8 FROM chunk WHERE job_no = $1;

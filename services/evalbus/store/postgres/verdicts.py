@@ -5,6 +5,7 @@ from datetime import date
 import orjson
 
 from evalbus.store.base import Verdict
+from evalbus.store.postgres import job_log
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
@@ -47,7 +48,9 @@ async def judge(
         spent: float = await connection.fetchval(SQL.spent, job_no)
         if spent >= params.budget:
             message = f"its calls cost {spent:g}, and its budget is {params.budget:g}"
-            await connection.execute(SQL.end_gently, job_no, "budget_spent", message)
+            if await connection.fetchval(SQL.end_gently, job_no, "budget_spent", message):
+                told = f"{message}: nothing more of it is sent"
+                await job_log.write(connection, job_no, "evaluating", "warning", told)
     return None
 
 
