@@ -151,7 +151,7 @@ def test_what_would_keep_a_secret_in_the_benchmark_is_refused_unrepeated(
 
 def test_a_private_address_is_refused_without_a_network() -> None:
     # given
-    private = a_live_model("openai", url="http://169.254.169.254/v1", model="m", prompt="a")
+    private = a_live_model("openai", url="http://192.168.7.7/v1", model="m", prompt="a")
     public = a_live_model("openai", url="https://api.example/v1", model="m", prompt="a")
 
     # when, then

@@ -13,12 +13,14 @@ from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.chunks import AnswersGiven, ChunkProgress, ChunkRequested, ChunkScored
 from evalbus_schemas.events import BenchmarkEvent
+from evalbus_schemas.model_service import ModelReply, ModelRequest
 from evalbus_schemas.openrpc import CONTRACT_VERSION, schemas_of
 from evalbus_schemas.rpc import RpcReply, RpcRequest
 
 BINDING_VERSION: Final = "0.3.0"
 EVENTS_CHANNEL: Final = "evalbus.events"
 REPLIES_CHANNEL: Final = "replies"
+MODELS_CHANNEL: Final = "a model's queue"
 
 Action = Literal["send", "receive"]
 
@@ -90,7 +92,27 @@ REQUEST = Contract(
 )
 REPLY = Contract(name=cloudevents.RPC_REPLY, model=RpcReply, summary="The answer, or the error.")
 
-CONTRACTS: Final = (START, *LIFECYCLE, REQUESTED, SCORED, PROGRESS, ANSWERS, REQUEST, REPLY)
+MODEL_REQUEST = Contract(
+    name=cloudevents.MODEL_REQUEST,
+    model=ModelRequest,
+    summary="A row's question to a model that is a service behind a queue of its own.",
+)
+MODEL_REPLY = Contract(
+    name=cloudevents.MODEL_REPLY, model=ModelReply, summary="Its answer; no CloudEvents headers."
+)
+
+CONTRACTS: Final = (
+    START,
+    *LIFECYCLE,
+    REQUESTED,
+    SCORED,
+    PROGRESS,
+    ANSWERS,
+    REQUEST,
+    REPLY,
+    MODEL_REQUEST,
+    MODEL_REPLY,
+)
 
 CARRIED: Final[dict[Queue, tuple[Contract, ...]]] = {
     topology.START_QUEUE: (START,),
@@ -117,11 +139,13 @@ def asyncapi_document() -> JsonObject:
     channels: JsonObject = {queue.name: _queue_channel(queue) for queue in topology.QUEUES}
     channels[EVENTS_CHANNEL] = _events_channel()
     channels[REPLIES_CHANNEL] = _replies_channel()
+    channels[MODELS_CHANNEL] = _models_channel()
     operations: JsonObject = {
         f"receive {queue.name}": _operation("receive", queue.name, is_answered=queue in ANSWERED)
         for queue in topology.QUEUES
         if CARRIED[queue]
     }
+    operations[f"send {MODELS_CHANNEL}"] = _operation("send", MODELS_CHANNEL, is_answered=True)
     operations[f"send {EVENTS_CHANNEL}"] = _operation("send", EVENTS_CHANNEL, is_answered=False)
     return {
         "asyncapi": "3.0.0",
@@ -180,7 +204,16 @@ def _replies_channel() -> JsonObject:
     return {
         "address": None,
         "description": f"The queue that the request named in reply_to; it must match {topology.REPLY_TO_PATTERN}",
-        "messages": _messages_of((REPLY,)),
+        "messages": _messages_of((REPLY, MODEL_REPLY)),
+    }
+
+
+def _models_channel() -> JsonObject:
+    return {
+        "address": "{queue}",
+        "description": "Published through the default exchange to the queue that a model of type amqp names.",
+        "parameters": {"queue": {"description": "Neither evalbus.* nor amq.*."}},
+        "messages": _messages_of((MODEL_REQUEST,)),
     }
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+import orjson
 from pydantic import AfterValidator, Field, ValidationError
 
 from evalbus.models.answers import (
@@ -20,10 +21,9 @@ from evalbus.models.prompts import Prompt, as_request
 from evalbus.models.statuses import bounded_pause, one_line
 from evalbus.templates import Template
 from evalbus.validation import describe
-from evalbus_schemas.base import JsonObject, Open
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
-
-VERSION = 1
+from evalbus_schemas.model_service import ModelError, ModelRequest
 
 JOB_HEADER = "evalbus-job"
 ROW_HEADER = "evalbus-row"
@@ -83,12 +83,10 @@ class Amqp(LiveModel):
         }
 
     async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
-        body: JsonObject = {
-            "version": VERSION,
-            "model": self._model,
-            **request,
-            "inference": self._inference,
-        }
+        asked = ModelRequest.model_validate_json(
+            orjson.dumps({"model": self._model, "inference": self._inference} | request)
+        )
+        body: JsonObject = asked.model_dump(mode="json", exclude_none=True)
         log: JsonObject = {"queue": self._queue, "body": logged_object(body)}
         started = time.perf_counter()
         try:
@@ -129,20 +127,11 @@ class Amqp(LiveModel):
                 )
 
 
-class _Error(Open):
-    """The error of a reply; one that does not say whether asking again helps is taken to say no."""
-
-    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,63}$")]
-    message: str = ""
-    retryable: bool = False
-    retry_after_s: float | None = None
-
-
 def _failure(error: JsonObject, place: str) -> CallFailed:
     try:
-        found = _Error.model_validate(error)
+        found = ModelError.model_validate(error)
     except ValidationError as problem:
-        said = "; ".join(describe(problem, _Error))
+        said = "; ".join(describe(problem, ModelError))
         return Garbage(f"{place} answered with an error that makes no sense: {said}")
     pause = found.retry_after_s
     return CallFailed(

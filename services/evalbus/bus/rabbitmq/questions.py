@@ -82,6 +82,8 @@ class Questions:
             return await answer
         finally:
             del self._open[number]
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # looked at, also when the question itself could not be sent
 
     async def _open_channel(self) -> RawChannel:
         async with self._opening:
