@@ -9,7 +9,8 @@ from evalbus.metrics import METRICS
 from evalbus.models import MODELS
 from evalbus.registry import PlugIn, Table
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.benchmark import BenchmarkFile
+from evalbus_schemas.names import REFERENCE_PATTERN
 
 P = TypeVar("P", bound=PlugIn)
 
@@ -18,7 +19,7 @@ PLUGIN = "Plugin"
 
 def benchmark_file_schema(dialect: str) -> JsonObject:
     """What an editor needs to complete and to check a file, with the types that are installed here."""
-    schema = Benchmark.model_json_schema()
+    schema = BenchmarkFile.model_json_schema()
     definitions = cast(JsonObject, schema.pop("$defs"))
     name = cast(JsonObject, cast(JsonObject, definitions.pop(PLUGIN))["properties"])["name"]
     properties = cast(JsonObject, schema["properties"])
@@ -36,11 +37,19 @@ def benchmark_file_schema(dialect: str) -> JsonObject:
 
 
 def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonObject:
-    """One of the table's types; the definitions that their parameters need are added to the file's own."""
+    """One of the table's types, or something saved; definitions that their parameters need are added to the file's."""
     return {
         "oneOf": [
-            _alternative(type_name, table.find(type_name), name, definitions)
-            for type_name in table.known()
+            *(
+                _alternative(type_name, table.find(type_name), name, definitions)
+                for type_name in table.known()
+            ),
+            {
+                "title": "saved",
+                "description": "What is saved under this name, as it is when the benchmark is saved or started.",
+                "type": "string",
+                "pattern": REFERENCE_PATTERN,
+            },
         ]
     }
 

@@ -29,6 +29,8 @@ from evalbus_schemas.names import reference
 
 PAGE_BYTES = 1000 * 1000
 """Of items; with what is written around them a page stays below 1 MiB."""
+NUMBER_MAX = 2**62
+"""No file is larger, and no operating system takes a larger place in one."""
 ROW_FRAME_BYTES = 512
 """At most what is written around an item: names, and an id of 255 characters."""
 
@@ -130,6 +132,14 @@ def _next_row(reader: DatasetReader) -> ItemRow | None:
 
 def _parsed(text: str) -> Cursor:
     try:
-        return Cursor.model_validate_json(text)
+        found = Cursor.model_validate_json(text)
     except ValidationError:
-        raise Invalid(f"{text[:100]!r} is no cursor: give the `next` of the page before") from None
+        raise _not_a_cursor(text) from None
+    position = found.position
+    if max(found.revision, position.file, position.offset, position.line) > NUMBER_MAX:
+        raise _not_a_cursor(text)
+    return found
+
+
+def _not_a_cursor(text: str) -> Invalid:
+    return Invalid(f"{text[:100]!r} is no cursor: give the `next` of the page before")
