@@ -49,7 +49,11 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
     """Print the matrix; raises Invalid for what would be refused. Asks no model, and no server but that of a source."""
     limits = RowLimits()
     settings = load_settings()
-    checks = PartChecks(limits=limits, allow_private=settings.allow_private_endpoints)
+    checks = PartChecks(
+        limits=limits,
+        allow_private=settings.allow_private_endpoints,
+        has_broker=not settings.is_embedded,
+    )
     uses = checks.benchmark(benchmark)
     models = [(model.name, build_model(model, limits)) for model in benchmark.models]
     opening = DatasetOpening(sources=Sources.of(settings, roots=None), limits=limits)

@@ -48,6 +48,8 @@ class Amqp(LiveModel):
     message expires with its row. Its samples are `{"output_text": …, "response": …}`.
     """
 
+    needs_broker = True
+
     class Parameters(LiveParameters):
         queue: Annotated[
             str,

@@ -123,6 +123,8 @@ class LiveModel(Model):
 
     is_live = True
 
+    needs_broker: ClassVar[bool] = False
+    """True: it can only be asked over RabbitMQ, which embedded mode does not have."""
     endpoint: str
     """What it is reached at, for limits and outages: models with the same endpoint share them."""
     price: Price | None

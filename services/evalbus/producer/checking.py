@@ -21,6 +21,8 @@ class PartChecks:
     limits: RowLimits
     allow_private: bool
     """Whether models may lie at private and loopback addresses."""
+    has_broker: bool = True
+    """False in embedded mode, whose bus no foreign service can be reached on."""
 
     def dataset(self, dataset: Dataset) -> None:
         where = f"dataset {dataset.name!r}"
@@ -38,6 +40,11 @@ class PartChecks:
     def model(self, plugin: Plugin) -> Model:
         model = build_model(plugin, self.limits)
         if isinstance(model, LiveModel):
+            if model.needs_broker and not self.has_broker:
+                raise Invalid(
+                    f"model {plugin.name!r}: a model behind a queue needs RabbitMQ:"
+                    " set EVALBUS_AMQP_URL and EVALBUS_DATABASE_URL"
+                )
             try:
                 model.check(allow_private=self.allow_private)
             except Refused as refusal:

@@ -47,7 +47,11 @@ async def open_definitions(
     """Copies of uploaded files are gone when it is left."""
     limits = job_limits(settings)
     references = References(catalogue)
-    checks = PartChecks(limits=limits, allow_private=settings.allow_private_endpoints)
+    checks = PartChecks(
+        limits=limits,
+        allow_private=settings.allow_private_endpoints,
+        has_broker=not settings.is_embedded,
+    )
     opening = DatasetOpening(sources=Sources.of(settings, roots=roots), limits=limits)
     folder = tempfile.TemporaryDirectory(prefix="evalbus-uploads-", ignore_cleanup_errors=True)
     files = UploadFiles(uploads, Path(folder.name))
