@@ -22,8 +22,8 @@ from evalbus.outside.connector import GuardedResolver, guarded_connector
 
 LOOKING_PAUSES_SECONDS = ()
 """Both libraries try again by themselves, for half a minute."""
-CONNECT_SECONDS = 30.0
-SILENCE_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 20.0
 
 AMAZON = "https://s3.amazonaws.com"
 GOOGLE = "https://storage.googleapis.com"

@@ -19,7 +19,7 @@ class Parquet(Columnar):
             file,
             metadata=metadata,
             # A page may say the same long text a million times: it stays one until it is unfolded.
-            read_dictionary=_text_columns(metadata),
+            read_dictionary=_columns_of_bytes(metadata),
             buffer_size=BUFFER_BYTES,
             pre_buffer=False,
         )
@@ -36,12 +36,12 @@ class Parquet(Columnar):
                 first_row += rows.num_rows
 
 
-def _text_columns(metadata: Any) -> list[str]:
+def _columns_of_bytes(metadata: Any) -> list[str]:
     columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     return [
         column.path
         for column in columns
         if column.physical_type == "BYTE_ARRAY"
-        and column.logical_type.type == "STRING"
+        and column.logical_type.type in ("STRING", "NONE")
         and "." not in column.path
     ]

@@ -13,7 +13,7 @@ from evalbus.errors import Refused, SourceBroken
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 BUFFER_BYTES = 1024 * 1024
 CACHE = "readahead"
 """One block and what is asked for, and never more, however long one reads."""

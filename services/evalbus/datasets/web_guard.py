@@ -19,8 +19,8 @@ from evalbus.errors import SourceBroken
 from evalbus.outside.addresses import check_url
 from evalbus.outside.connector import guarded_connector
 
-CONNECT_SECONDS = 30.0
-SILENCE_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 20.0
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
