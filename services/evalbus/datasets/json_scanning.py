@@ -72,11 +72,12 @@ class Scanner:
         kept: list[bytes] | None = []
         size = 0
         digest = blake2b(digest_size=HASH_BYTES)
-        opened = self.fault("the array is never closed: an element that opens here does not end")
+        opened_at = self.line + 1, self.offset
         is_closed = False
         while not is_closed:
             if not self._has_more():
-                raise opened
+                said = "the array is never closed: an element that opens here does not end"
+                raise fault(self._shown, *opened_at, said)
             begin = self._at
             end = depth.end_in(self._piece, begin)
             is_closed = end is not None
