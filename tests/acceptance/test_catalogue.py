@@ -1,5 +1,6 @@
 """Datasets, models, metrics and benchmarks are saved once under a name and run many times."""
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pytest
 from evalbus.client import Client
 from evalbus.errors import Conflict, Invalid, NotAllowed, NotFound, OverLimit
 from evalbus_schemas.benchmark import StartBenchmark
+from tests.acceptance.test_refusals import publish
+from tests.servers.deadline import wait_until
 from tests.system import System, evalbus
 
 ROWS = [{"output": "a", "reference": "a"}, {"output": "b", "reference": "a"}]
@@ -21,6 +24,7 @@ METRIC: dict[str, Any] = {
     "type": "exact-match",
     "reference": "{{ item.reference }}",
 }
+PARTS = ("datasets", "models", "metrics")
 NAMED: dict[str, Any] = {
     "name": "quiz",
     "datasets": ["default/rows"],
@@ -156,8 +160,7 @@ def test_a_saved_benchmark_runs_in_its_own_workspace(services: System) -> None:
     ):
         save_the_parts(team)
         team.benchmarks.create(
-            NAMED
-            | {name: [f"team/{NAMED[name][0][8:]}"] for name in ("datasets", "models", "metrics")}
+            NAMED | {key: [f"team/{NAMED[key][0].partition('/')[2]}"] for key in PARTS}
         )
 
         with pytest.raises(Invalid, match="runs in its own workspace 'team', not in 'default'"):
@@ -318,3 +321,38 @@ def test_every_noun_has_its_verbs(services: System, tmp_path: Path) -> None:
     assert table.splitlines()[1].startswith("exact,1,2,1.0,,")
     assert deleted["id"] == "default/exact"
     assert "no metric is saved as default/exact" in gone
+
+
+def test_a_message_may_name_a_saved_benchmark_and_a_refusal_goes_to_its_workspace(
+    services: System,
+) -> None:
+    with Client(amqp_url=services.amqp_url, workspace="team") as client:
+        for save, definition in (
+            (client.datasets.create, DATASET),
+            (client.models.create, MODEL),
+            (client.metrics.create, METRIC),
+        ):
+            save(definition)
+        parts = {key: [f"team/{NAMED[key][0].partition('/')[2]}"] for key in PARTS}
+        client.benchmarks.create(NAMED | parts)
+
+        good = asyncio.run(publish(services.amqp_url, b'{"benchmark": "team/quiz"}'))
+        bad = asyncio.run(publish(services.amqp_url, b'{"benchmark": "team/nix"}'))
+
+        def told(sent: str) -> list[str]:
+            return [
+                stored.type
+                for stored in client.events.list()
+                if stored.event.correlation_id == sent
+            ]
+
+        wait_until(
+            lambda: (
+                told(bad) == ["evalbus.benchmark.rejected.v1"]
+                and "evalbus.benchmark.completed.v1" in told(good)
+            ),
+            timeout_seconds=30,
+            otherwise=lambda: f"good: {told(good)}, bad: {told(bad)}",
+        )
+        (job,) = client.jobs.list()
+        assert (job.workspace, job.benchmark, job.rows) == ("team", "team/quiz", 2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import orjson
 from pydantic import BaseModel
@@ -156,7 +157,14 @@ def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
 def _workspace_in(body: bytes) -> str:
     """Where the refused command was meant to go, if it says so at all."""
     try:
-        found: object = orjson.loads(body)["workspace"]
-    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        command: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return DEFAULT_WORKSPACE
+    if not isinstance(command, dict):
+        return DEFAULT_WORKSPACE
+    said = cast("dict[str, object]", command)
+    found, benchmark = said.get("workspace"), said.get("benchmark")
+    if found is None and isinstance(benchmark, str):
+        # A saved benchmark runs where it is saved.
+        found = benchmark.partition("/")[0]
     return found if isinstance(found, str) and is_name(found) else DEFAULT_WORKSPACE
