@@ -20,12 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evalbus.client import Client
-from tests.servers.postgres import PostgresServer, available_postgres
-from tests.servers.rabbitmq import RabbitNode
-from tests.system import System, generate_rows, write_benchmark
+from tests.benchmarks.whole_system import whole_system
+from tests.system import generate_rows, write_benchmark
 
 HERE = Path(__file__).parent
-EVALUATORS = 2
 
 TEMPLATED = (
     {"name": "exact-match", "type": "exact-match", "reference": "{{ item.reference }}"},
@@ -87,25 +85,11 @@ def runners(
     if "distributed" not in wanted:
         yield ways
         return
-    node = RabbitNode(folder / "rabbitmq")
-    server = PostgresServer(folder / "postgres", next(iter(available_postgres().values())))
-    node.start()
-    server.start()
-    system = System(node.url(), server.url, folder)
-    try:
-        system.migrate()
-        system.start("producer", "evaluator", "results", evaluators=EVALUATORS)
-        for name, service in system.services.items():
-            peaks.add(name, service.pid)
-        peaks.add("rabbitmq", node.pid)
-        peaks.add("postgres", server.pid)
-        with Client(amqp_url=node.url()) as client:
-            ways["distributed"] = lambda: job_seconds(client, file)
-            yield ways
-    finally:
-        system.stop()
-        server.stop()
-        node.kill9()
+    with whole_system(folder) as (system, pids), Client(amqp_url=system.amqp_url) as client:
+        for name, pid in pids.items():
+            peaks.add(name, pid)
+        ways["distributed"] = lambda: job_seconds(client, file)
+        yield ways
 
 
 def script_seconds(folder: Path) -> float:

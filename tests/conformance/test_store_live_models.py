@@ -45,7 +45,7 @@ async def test_what_is_handed_out_never_exceeds_the_parallelism(stores: Stores) 
     taken = [*await stores.take(), *await stores.take()]
 
     assert all(chunk.is_live and chunk.asking for chunk in taken)
-    assert sum(chunk.asking.concurrency for chunk in taken if chunk.asking) == 8
+    assert sum(chunk.asking.concurrency for chunk in taken if chunk.asking) == 10
     assert max(chunk.n_rows for chunk in taken) == 16
 
 

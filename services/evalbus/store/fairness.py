@@ -61,6 +61,10 @@ def share(demands: Sequence[Demand], *, window: int, most: int) -> dict[int, int
 
 CALLS_PER_CHUNK = 4
 """A chunk asks for so many rows at once, if its job and endpoint bear it, so that it pays to hand it out."""
+CALLS_PER_CHUNK_MAX = 16
+CHUNKS_SIDE_BY_SIDE = 6
+"""Where a job may make many calls, its chunks get more of them instead of becoming ever more: while one is stored and
+the next sent, the others go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,9 @@ class Allotment:
 
 def calls_per_chunk(parallelism: int, endpoint_parallelism: int) -> int:
     """The least that a chunk is handed out with."""
-    return min(CALLS_PER_CHUNK, parallelism, endpoint_parallelism)
+    bearable = min(parallelism, endpoint_parallelism)
+    wanted = max(CALLS_PER_CHUNK, bearable // CHUNKS_SIDE_BY_SIDE)
+    return min(wanted, CALLS_PER_CHUNK_MAX, bearable)
 
 
 def share_calls(demands: Sequence[LiveDemand], *, window: int, most: int) -> list[Allotment]:
@@ -133,8 +139,10 @@ def share_calls(demands: Sequence[LiveDemand], *, window: int, most: int) -> lis
             break
         demand = min(able, key=order)
         chunks = sum(count for (job_no, _), count in waiting.items() if job_no == demand.job_no)
-        share_of_room = min(room(demand) // chunks, demand.chunk_rows)
-        concurrency = max(_least(demand), share_of_room)
+        concurrency = max(_least(demand), min(room(demand) // chunks, demand.chunk_rows))
+        if room(demand) - concurrency < _least(demand):
+            # What would be left is too little for another chunk.
+            concurrency = max(concurrency, min(room(demand), demand.chunk_rows))
         given.append(
             Allotment(job_no=demand.job_no, model_no=demand.model_no, concurrency=concurrency)
         )

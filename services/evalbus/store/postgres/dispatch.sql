@@ -206,7 +206,7 @@ SET status = 'sent',
     is_confirmed = false,
     heartbeat_at = NULL,
     waits_for = NULL,
-    concurrency = $3
+    concurrency = least($3, chunk.n_rows)
 FROM (
     SELECT job_no, chunk_no
     FROM chunk
