@@ -320,6 +320,33 @@ def test_one_large_row_group_is_read_in_constant_memory(tmp_path: Path, compress
     assert kilobytes < 40_000
 
 
+def test_the_same_long_text_in_many_rows_is_unfolded_a_few_at_a_time(tmp_path: Path) -> None:
+    # given: 200 MB of text in a small file, plain and inside of lists, structs and maps
+    texts = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array([0] * 200, pyarrow.int32()), pyarrow.array(["x" * 1_000_000])
+    )
+    keys = pyarrow.array(["k"] * 200)
+    offsets = pyarrow.array(range(201), pyarrow.int32())
+    columns = {
+        "plain": texts,
+        "list": pyarrow.ListArray.from_arrays(offsets, texts),
+        "struct": pyarrow.StructArray.from_arrays([texts], ["text"]),
+        "map": pyarrow.MapArray.from_arrays(offsets, keys, texts),
+    }
+    for name, column in columns.items():
+        content = pyarrow.table({"a": column})
+        pyarrow.feather.write_feather(content, str(tmp_path / f"{name}.feather"))
+        pyarrow.parquet.write_table(content, tmp_path / f"{name}.parquet", store_schema=False)
+
+    for path in sorted(tmp_path.iterdir()):
+        # when
+        rows, kilobytes = measured(path)
+
+        # then
+        assert rows == 200
+        assert kilobytes < 60_000, path.name
+
+
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 VALUES: dict[str, tuple[Any, list[Any], list[Any]]] = {

@@ -120,7 +120,8 @@ def _struct(types: Any, kind: Any) -> Convert | None:
 
 
 def _map(types: Any, kind: Any) -> Convert:
-    if not (types.is_string(kind.key_type) or types.is_large_string(kind.key_type)):
+    keys = kind.key_type.value_type if types.is_dictionary(kind.key_type) else kind.key_type
+    if not (types.is_string(keys) or types.is_large_string(keys)):
         raise Inconvertible(f"the keys of {kind} are no texts")
     convert = conversion(types, kind.item_type)
 

@@ -21,6 +21,9 @@ SLICE_ROWS = 1024
 SLICE_BYTES = 4 * 1024 * 1024
 SAID_CHARACTERS_MAX = 300
 
+CANNOT_BE_HAD = (ValueError, OverflowError, NotImplementedError)
+"""What is raised for a value that has no counterpart in Python."""
+
 
 class Batch(NamedTuple):
     """Some consecutive rows of a file, the first of them counted from 0."""
@@ -102,11 +105,27 @@ def _values(pyarrow: Any, batch: Any, *, shown: str, first_row: int) -> Generato
 def _slice_rows(pyarrow: Any, batch: Any) -> int:
     """How many rows are unfolded at once, so that they take about SLICE_BYTES however large they are."""
     row_bytes: int = batch.nbytes // max(1, batch.num_rows)
-    for array in batch.columns:
-        if pyarrow.types.is_dictionary(array.type):
-            # Many rows may mean the same long text, which they have only once until they are unfolded.
-            row_bytes += _longest(pyarrow, array.dictionary)
+    row_bytes += sum(_folded_bytes(pyarrow, array) for array in batch.columns)
     return max(1, min(SLICE_ROWS, SLICE_BYTES // max(1, row_bytes)))
+
+
+def _folded_bytes(pyarrow: Any, array: Any) -> int:
+    """What a row may grow by: many rows can mean the same long text, of which there is one until they are unfolded."""
+    types, kind = pyarrow.types, array.type
+    if types.is_dictionary(kind):
+        return _longest(pyarrow, array.dictionary)
+    if types.is_struct(kind):
+        return sum(_folded_bytes(pyarrow, array.field(at)) for at in range(kind.num_fields))
+    if types.is_map(kind):
+        return sum(_in_each(pyarrow, array, part) for part in (array.keys, array.items))
+    if types.is_nested(kind):
+        return _in_each(pyarrow, array, array.flatten())
+    return 0
+
+
+def _in_each(pyarrow: Any, array: Any, elements: Any) -> int:
+    each = -(-len(elements) // max(1, len(array)))
+    return each * _folded_bytes(pyarrow, elements)
 
 
 def _longest(pyarrow: Any, texts: Any) -> int:
@@ -126,14 +145,14 @@ class _Column(NamedTuple):
         """The column of one slice; raises SourceBroken that names column and row."""
         try:
             return self._converted(array.to_pylist())
-        except (ValueError, OverflowError):
+        except CANNOT_BE_HAD:
             pass
         # Some cell cannot be had: look again, one by one, to say which.
         values: list[JsonValue] = []
         for number, cell in enumerate(array):
             try:
                 values += self._converted([cell.as_py()])
-            except (ValueError, OverflowError) as error:
+            except CANNOT_BE_HAD as error:
                 raise SourceBroken(
                     UNDECODABLE,
                     f"{shown}, row {first_row + number + 1}, column {self.name!r}: {error}",

@@ -41,7 +41,5 @@ def _columns_of_bytes(metadata: Any) -> list[str]:
     return [
         column.path
         for column in columns
-        if column.physical_type == "BYTE_ARRAY"
-        and column.logical_type.type in ("STRING", "NONE")
-        and "." not in column.path
+        if column.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "NONE")
     ]
