@@ -1,11 +1,13 @@
 """Everything that the producer does with what is saved, put together once."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import BaseModel
 
@@ -53,8 +55,9 @@ async def open_definitions(
         has_broker=not settings.is_embedded,
     )
     opening = DatasetOpening(sources=Sources.of(settings, roots=roots), limits=limits)
-    folder = tempfile.TemporaryDirectory(prefix="evalbus-uploads-", ignore_cleanup_errors=True)
-    files = UploadFiles(uploads, Path(folder.name))
+    # Made with the first copy, so that a process that is killed leaves none where nothing was uploaded.
+    folder = Path(tempfile.gettempdir(), f"evalbus-uploads-{uuid4().hex}")
+    files = UploadFiles(uploads, folder)
     saving = Catalogue(store=catalogue, references=references, checks=checks)
     rows = BenchmarkRows(store=catalogue, opening=opening, uploads=files)
 
@@ -74,4 +77,4 @@ async def open_definitions(
             },
         )
     finally:
-        await asyncio.to_thread(folder.cleanup)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -148,5 +148,5 @@ def _hash_in(source: str, dataset: Dataset) -> str:
 
 
 def _created(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     return path.open("wb")
