@@ -44,6 +44,9 @@ CREATE TABLE job_model (
     PRIMARY KEY (job_no, model_no)
 );
 
+-- The dispatcher looks for these all the time, among those of every job that there ever was.
+CREATE INDEX job_model_live ON job_model (job_no, model_no) WHERE is_live;
+
 INSERT INTO job_model (job_no, model_no, is_live, parallelism, repeats)
 SELECT j.job_no, m.ordinality - 1, false, 1, 1
 FROM job AS j, jsonb_array_elements(j.spec::jsonb -> 'models') WITH ORDINALITY AS m (model, ordinality);
