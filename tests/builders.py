@@ -140,7 +140,7 @@ def an_asked_row(*, calls: int = 1, cost: float | None = 0.01, seconds: float = 
         output_tokens=5,
         cost=cost,
         seconds=seconds,
-        requests=({"status": 200},) * calls,
+        requests=tuple({"status": 200} for _ in range(calls)),
     )
 
 

@@ -54,6 +54,10 @@ RETURNING job_no
 
 DATASET = "INSERT INTO job_dataset VALUES ($1, 0, '{}', NULL, $2, true)"
 
+MODEL = """
+INSERT INTO job_model (job_no, model_no, is_live, parallelism, repeats) VALUES ($1, 0, false, 1, 1)
+"""
+
 ITEMS = """
 INSERT INTO item (month, job_no, dataset_no, row_index, row_id, item)
 SELECT
@@ -96,6 +100,7 @@ async def write_job(
     try:
         job_no = await connection.fetchval(JOB, name, spec, rows, status)
         await connection.execute(DATASET, job_no, rows)
+        await connection.execute(MODEL, job_no)
         await connection.execute(ITEMS, job_no, rows, timeout=600)
         await connection.execute(ROWS, job_no, rows, scores, timeout=600)
         await connection.execute("VACUUM ANALYZE item")

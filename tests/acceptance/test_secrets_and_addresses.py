@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
+from asyncpg import connect
 
 from evalbus.client import Client
 from evalbus.errors import Refused
@@ -15,6 +15,7 @@ from tests.acceptance.live import LOCAL, SECRET, a_live_benchmark, knows
 from tests.servers.openai_endpoint import (
     Act,
     Asked,
+    Behaviour,
     OpenAIEndpoint,
     betrays,
     html,
@@ -53,7 +54,7 @@ def system(
 
 async def everything_in(database_url: str) -> str:
     """Every value of every table, as text."""
-    connection = await asyncpg.connect(database_url)
+    connection = await connect(database_url)
     try:
         tables = await connection.fetch(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
@@ -72,7 +73,7 @@ async def everything_in(database_url: str) -> str:
 async def test_a_secret_is_found_in_no_log_event_table_dead_letter_or_traceback(
     system: System, endpoint: OpenAIEndpoint, database_url: str
 ) -> None:
-    careless = [
+    careless: list[Behaviour] = [
         betrays,
         lambda asked: returns({"given": asked.headers.get("authorization")}),
         lambda asked: returns(

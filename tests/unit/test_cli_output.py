@@ -264,6 +264,8 @@ async def test_rows_stream_as_lines_with_null_for_what_has_no_value(capsys: Capt
     assert lines[0] == {
         "row_index": 0,
         "row_id": "r0",
+        "repeat": 0,
+        "latency_seconds": None,
         "dataset": "default/capitals",
         "model": "default/terse",
         "item": {"id": 0},

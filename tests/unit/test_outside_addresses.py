@@ -118,7 +118,7 @@ class Answers(AbstractResolver):
 def test_an_address_that_is_not_public_is_refused_however_it_is_spelt(
     scheme: str, host: str
 ) -> None:
-    with pytest.raises(NotAllowed, match="EVALBUS_ALLOW_PRIVATE_ENDPOINTS=1|credentials of their"):
+    with pytest.raises(NotAllowed, match=r"EVALBUS_ALLOW_PRIVATE_ENDPOINTS=1|credentials of their"):
         check_url(f"{scheme}://{host}:8000/v1", allow_private=False)
 
 

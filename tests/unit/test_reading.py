@@ -21,6 +21,7 @@ from evalbus.store.base import (
     Lease,
     ModelFacts,
     Stretch,
+    TakenOver,
     UploadStore,
 )
 from evalbus.store.postgres.changes import EventWatcher
@@ -64,6 +65,9 @@ class SlowToFinish:
 
     async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
         return []
+
+    async def take_over(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> TakenOver:
+        raise AssertionError("no job is derived here")
 
     async def confirm(self, chunks: Sequence[ChunkToSend]) -> None: ...
 

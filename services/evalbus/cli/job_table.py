@@ -116,8 +116,10 @@ def _usage(model: ModelUsage) -> tuple[Cell, ...]:
 
 def _cell(value: object) -> Cell:
     match value:
-        case None | {} | tuple():
+        case None | tuple():
             # Lists of things have tables of their own.
+            return None
+        case dict() if not value:  # a pattern of `{}` would take every mapping
             return None
         case datetime():
             return moment(value)

@@ -92,7 +92,10 @@ class Acceptance:
                 for dataset in benchmark.datasets
             ]
             check_first_rows(benchmark, [first_items(reader) for reader in readers], uses)
-            return tuple(reader.fingerprint().model_dump_json() for reader in readers)
+            try:
+                return tuple(reader.fingerprint().model_dump_json() for reader in readers)
+            except SourceBroken as error:
+                raise Invalid(error.message, {"found": error.code}) from None
 
 
 def job_limits(settings: Settings) -> JobLimits:

@@ -103,13 +103,12 @@ class Reading:
             await self._room(lease)
 
     async def _dataset(self, lease: Lease, dataset_no: int) -> Lease:
-        async with AsyncExitStack() as at_hand:
-            # Files that were uploaded or lie elsewhere may take longer to come than the lease lasts.
-            async with self._held(lease):
-                uploads = await at_hand.enter_async_context(
-                    self.uploads.at_hand([lease.benchmark.datasets[dataset_no]])
-                )
-                reader = await asyncio.to_thread(self._open, lease, dataset_no, uploads)
+        # What was uploaded or lies elsewhere may take longer to come than the lease lasts.
+        async with self._held(lease), AsyncExitStack() as at_hand:
+            uploads = await at_hand.enter_async_context(
+                self.uploads.at_hand([lease.benchmark.datasets[dataset_no]])
+            )
+            reader = await asyncio.to_thread(self._open, lease, dataset_no, uploads)
             return await self._read_to_the_end(lease, dataset_no, reader)
 
     async def _read_to_the_end(self, lease: Lease, dataset_no: int, reader: DatasetReader) -> Lease:
