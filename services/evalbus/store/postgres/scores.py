@@ -163,12 +163,13 @@ async def _keep(
         raise _HasEnded
     verdict = None
     if gate["is_live"]:
+        model_no: int = gate["model_no"]
         verdict = await judge(
             connection,
             job_no=facts.job_no,
             month=facts.month,
-            model_no=gate["model_no"],
-            model=facts.models[gate["model_no"]],
+            model_no=model_no,
+            model=facts.models[model_no],
             params=facts.params,
             chunk=chunk,
         )

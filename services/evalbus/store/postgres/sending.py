@@ -50,16 +50,18 @@ class Sending:
     ) -> ChunkToSend:
         """Given the chunk's row as it was taken."""
         job = await self._job(connection, job_no)
+        model_no: int = record["model_no"]
+        dataset_no: int = record["dataset_no"]
         concurrency: int | None = record["concurrency"]
         return ChunkToSend(
             job_no=job_no,
             job_id=job.job_id,
             job=job.name,
             workspace=job.workspace,
-            plan=job.plans[record["model_no"]],
+            plan=job.plans[model_no],
             limits=job.limits,
             chunk_no=record["chunk_no"],
-            dataset=job.datasets[record["dataset_no"]],
+            dataset=job.datasets[dataset_no],
             first_row=record["first_row"],
             n_rows=record["n_rows"],
             rows=None if record["rows"] is None else tuple(record["rows"]),
