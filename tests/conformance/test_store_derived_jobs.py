@@ -108,6 +108,28 @@ async def test_a_retry_ends_with_the_complete_result(stores: Stores) -> None:
     assert before.failed_rows == 3
 
 
+async def test_a_retry_does_not_ask_again_for_a_row_over_which_only_a_metric_failed(
+    stores: Stores,
+) -> None:
+    new = a_job()
+    source, _ = await stores.a_job_read(new, rows=4, in_chunks_of=4)
+    for sent in await stores.take():
+        errors = [a_failed_row(1), a_failed_row(2, metric="exact-match")] if sent.is_live else []
+        values: list[float | None] = [1.0, None, None, 1.0] if errors else [1.0] * 4
+        scored = a_scored_chunk(sent, scores=[values], errors=errors)
+        await stores.scores.keep(scored, [b"{}", b"{}", b'{"output_text":"two"}', b"{}"])
+    await stores.finalize()
+    job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))
+
+    await take_over(stores)
+    taken = {chunk.samples_are_given: chunk for chunk in await stores.take()}
+
+    assert (taken[False].is_live, taken[False].first_row, taken[False].n_rows) == (True, 1, 1)
+    assert (taken[True].is_live, taken[True].first_row, taken[True].n_rows) == (False, 2, 1)
+    assert taken[True].lines.split(SAMPLE_SEPARATOR) == [an_item(2), b'{"output_text":"two"}']
+    assert (await stores.jobs.job("default", job.name)).rows == 6
+
+
 async def test_a_retry_counts_only_the_calls_that_it_made_itself(stores: Stores) -> None:
     source, new = await with_failures(stores, failing={3})
     job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))

@@ -57,6 +57,8 @@ ALTER TABLE job_dataset ADD COLUMN digest text;
 ALTER TABLE chunk
     ADD COLUMN repeat smallint NOT NULL DEFAULT 0,
     ADD COLUMN is_live boolean NOT NULL DEFAULT false,
+    -- Its samples come from the job that this one is derived from.
+    ADD COLUMN is_given boolean NOT NULL DEFAULT false,
     -- Where its rows do not follow one another.
     ADD COLUMN rows bigint [],
     -- Calls at once that were allotted to it while it is in flight.
@@ -163,7 +165,7 @@ ALTER TABLE result DROP COLUMN usage, DROP COLUMN data;
 ALTER TABLE score DROP COLUMN latency, DROP COLUMN requests;
 DROP INDEX chunk_open;
 ALTER TABLE chunk
-    DROP COLUMN repeat, DROP COLUMN is_live, DROP COLUMN rows, DROP COLUMN concurrency,
+    DROP COLUMN repeat, DROP COLUMN is_live, DROP COLUMN is_given, DROP COLUMN rows, DROP COLUMN concurrency,
     DROP COLUMN waits_for, DROP COLUMN n_failed_sample, DROP COLUMN calls, DROP COLUMN retries,
     DROP COLUMN cache_hits, DROP COLUMN input_tokens, DROP COLUMN output_tokens, DROP COLUMN cost;
 CREATE INDEX chunk_open ON chunk (status, job_no, chunk_no) WHERE status <> 'done';

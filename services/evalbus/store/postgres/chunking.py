@@ -21,6 +21,7 @@ CHUNK_COLUMNS = (
     "rows",
     "repeat",
     "is_live",
+    "is_given",
 )
 
 
@@ -32,6 +33,8 @@ class ChunkRows:
     model_no: int
     repeat: int
     is_live: bool
+    is_given: bool = False
+    """The samples come from the job that this one is derived from."""
     rows: Sequence[int]
 
 
@@ -42,8 +45,15 @@ class SizedRow:
     model_no: int
     repeat: int
     row_index: int
+    is_given: bool
+    """It has a sample, which only has to be scored."""
     size: int
     """Bytes of its line in a message."""
+
+    @property
+    def kind(self) -> tuple[int, int, bool]:
+        """What rows of one chunk have in common."""
+        return (self.model_no, self.repeat, self.is_given)
 
 
 def live_rows_max(params: Params, limits: JobLimits) -> int:
@@ -73,7 +83,7 @@ def chunks_of_stretches(lease: Lease, stretches: Sequence[Stretch]) -> list[Chun
 
 
 def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> list[ChunkRows]:
-    """The same for single rows, which come in the order of model, repeat and row."""
+    """The same for single rows, which come in the order of their kind."""
     limits = lease.limits
     live_max = live_rows_max(lease.benchmark.params, limits)
     found: list[ChunkRows] = []
@@ -87,15 +97,16 @@ def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> l
                     dataset_no=dataset_no,
                     model_no=held[0].model_no,
                     repeat=held[0].repeat,
-                    is_live=_is_asked(lease, held[0].model_no),
+                    is_live=_is_asked(lease, held[0]),
+                    is_given=held[0].is_given,
                     rows=[row.row_index for row in held],
                 )
             )
             held.clear()
 
     for row in rows:
-        rows_max = live_max if _is_asked(lease, row.model_no) else limits.chunk_rows
-        is_other = bool(held) and (held[0].model_no, held[0].repeat) != (row.model_no, row.repeat)
+        rows_max = live_max if _is_asked(lease, row) else limits.chunk_rows
+        is_other = bool(held) and held[0].kind != row.kind
         if is_other or len(held) >= rows_max or size + row.size > limits.chunk_bytes:
             cut()
             size = 0
@@ -118,6 +129,7 @@ def records(lease: Lease, chunks: Sequence[ChunkRows]) -> "list[tuple[object, ..
             None if _follow_one_another(chunk.rows) else list(chunk.rows),
             chunk.repeat,
             chunk.is_live,
+            chunk.is_given,
         )
         for chunk_no, chunk in enumerate(chunks, lease.next_chunk)
     ]
@@ -133,8 +145,8 @@ def items(
     ]
 
 
-def _is_asked(lease: Lease, model_no: int) -> bool:
-    return lease.derivation != "rescore" and lease.models[model_no].is_live
+def _is_asked(lease: Lease, row: SizedRow) -> bool:
+    return lease.models[row.model_no].is_live and not row.is_given
 
 
 def _follow_one_another(rows: Sequence[int]) -> bool:

@@ -32,7 +32,7 @@ class Source:
         else:
             copied = await connection.fetchval(SQL.copy_scored, *here, *there, *rows)
             await connection.execute(SQL.count_copied, lease.job_no, copied)
-            left = await connection.fetch(SQL.left_to_answer, *there, *rows)
+            left = await connection.fetch(SQL.left_to_do, *there, *rows, *here)
         return chunks_of_rows(
             lease,
             self._dataset_no,
@@ -41,6 +41,7 @@ class Source:
                     model_no=record["model_no"],
                     repeat=record["repeat"],
                     row_index=record["row_index"],
+                    is_given=record["is_given"],
                     size=record["size"],
                 )
                 for record in left

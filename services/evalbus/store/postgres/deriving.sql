@@ -38,22 +38,37 @@ counted AS (
 
 SELECT count(*) FROM copied;
 
--- name: left_to_answer
--- Rows that have no score yet, for each model and repeat, with the size that they have in a message.
-SELECT m.model_no, r.repeat, i.row_index, octet_length(i.item) AS size
+-- name: left_to_do
+-- Rows that have no score yet, for each model and repeat, with the size that they have in a message. Those over which
+-- only a metric failed have their sample: a live model is not asked for it again.
+SELECT
+    m.model_no,
+    r.repeat,
+    i.row_index,
+    before.sample IS NOT NULL AS is_given,
+    octet_length(i.item) + coalesce(octet_length(before.sample), 0) AS size
 FROM item AS i
 CROSS JOIN job_model AS m
 CROSS JOIN LATERAL generate_series(0, m.repeats - 1) AS r (repeat)
 LEFT JOIN score AS s
     ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no
     AND s.row_index = i.row_index AND s.repeat = r.repeat
+LEFT JOIN score AS before
+    ON before.job_no = $6 AND before.month = $7 AND before.dataset_no = $3
+    AND before.model_no = m.model_no AND before.row_index = i.row_index AND before.repeat = r.repeat
+    AND m.is_live AND before.is_failed AND before.errors::json -> 0 ->> 'stage' = 'metric'
 WHERE i.job_no = $1 AND i.month = $2 AND i.dataset_no = $3
     AND i.row_index >= $4 AND i.row_index < $5
     AND m.job_no = $1 AND s.job_no IS NULL
-ORDER BY m.model_no, r.repeat, i.row_index;
+ORDER BY m.model_no, r.repeat, is_given, i.row_index;
 
 -- name: samples
-SELECT s.model_no, s.repeat, s.row_index, octet_length(i.item) + octet_length(s.sample) AS size
+SELECT
+    s.model_no,
+    s.repeat,
+    s.row_index,
+    true AS is_given,
+    octet_length(i.item) + octet_length(s.sample) AS size
 FROM job_model AS m
 JOIN score AS s
     ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no

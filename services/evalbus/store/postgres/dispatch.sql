@@ -196,7 +196,7 @@ FROM (
 WHERE chunk.job_no = taken.job_no AND chunk.chunk_no = taken.chunk_no
 RETURNING
     chunk.chunk_no, chunk.dataset_no, chunk.model_no, chunk.first_row, chunk.n_rows,
-    chunk.rows, chunk.repeat, chunk.is_live, chunk.concurrency;
+    chunk.rows, chunk.repeat, chunk.is_live, chunk.is_given, chunk.concurrency;
 
 -- name: take_live
 UPDATE chunk
@@ -218,7 +218,7 @@ FROM (
 WHERE chunk.job_no = taken.job_no AND chunk.chunk_no = taken.chunk_no
 RETURNING
     chunk.chunk_no, chunk.dataset_no, chunk.model_no, chunk.first_row, chunk.n_rows,
-    chunk.rows, chunk.repeat, chunk.is_live, chunk.concurrency;
+    chunk.rows, chunk.repeat, chunk.is_live, chunk.is_given, chunk.concurrency;
 
 -- name: become_active
 -- The first chunk is about to be sent, for the first time or again after a pause.
@@ -229,7 +229,7 @@ RETURNING job_no;
 
 -- name: job_to_send
 SELECT
-    j.job_id, j.name, j.workspace, j.month, j.spec, j.limits, j.derivation,
+    j.job_id, j.name, j.workspace, j.month, j.spec, j.limits,
     s.job_no AS source_no, s.month AS source_month
 FROM job AS j
 LEFT JOIN job AS s ON s.job_no = j.derived_from

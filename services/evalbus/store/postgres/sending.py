@@ -12,7 +12,6 @@ from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import Asking, Plan
-from evalbus_schemas.jobs import Derivation
 
 SQL = load("dispatch.sql")
 
@@ -33,7 +32,6 @@ class _JobToSend:
     datasets: tuple[str, ...]
     plans: tuple[Plan, ...]
     """One for each model."""
-    derivation: Derivation | None
     source: tuple[int, date] | None
     """The job that it is derived from."""
 
@@ -67,7 +65,7 @@ class Sending:
             rows=None if record["rows"] is None else tuple(record["rows"]),
             repeat=record["repeat"],
             is_live=record["is_live"],
-            samples_are_given=job.derivation == "rescore",
+            samples_are_given=record["is_given"],
             asking=_asking(job.params, concurrency) if record["is_live"] and concurrency else None,
             lines=await self._lines(connection, job, record),
         )
@@ -78,7 +76,7 @@ class Sending:
         key = (job.job_no, record["dataset_no"], job.month)
         first_row, n_rows = record["first_row"], record["n_rows"]
         lines: bytes
-        if job.derivation == "rescore" and job.source is not None:
+        if record["is_given"] and job.source is not None:
             rows = record["rows"] or range(first_row, first_row + n_rows)
             whose = (record["model_no"], record["repeat"])
             lines = await connection.fetchval(
@@ -116,7 +114,6 @@ class Sending:
             params=benchmark.params,
             datasets=tuple(dataset.name for dataset in benchmark.datasets),
             plans=tuple(Plan(model=model, metrics=benchmark.metrics) for model in benchmark.models),
-            derivation=record["derivation"],
             source=None if source_no is None else (source_no, record["source_month"]),
         )
         return job
