@@ -183,6 +183,31 @@ async def test_a_retry_goes_on_reading_where_its_source_stopped(stores: Stores) 
     assert (progress.position, progress.n_rows) == ("behind four rows", 4)
 
 
+async def test_a_retry_that_was_interrupted_while_it_read_on_goes_on_after_its_own_rows(
+    stores: Stores,
+) -> None:
+    new = a_new_job()
+    source, _ = await stores.jobs.create(new)
+    await stores.add(await stores.claim(), a_stretch(n_rows=4), position="behind four rows")
+    await stores.jobs.cancel("default", source.name)
+    await stores.jobs.create(
+        a_new_job(benchmark=new.benchmark, derivation=Derived(source=source.job_id, how="retry"))
+    )
+    lease = await stores.claim()
+    taken = await stores.dispatch.take_over(lease, 0, lease_seconds=LEASE_SECONDS)
+    stretch = a_stretch(first_row=4, n_rows=3)
+    lease = await stores.add(taken.lease, stretch, position="behind seven rows")
+    await stores.dispatch.release(lease)
+
+    lease = await stores.claim()
+    taken = await stores.dispatch.take_over(lease, 0, lease_seconds=LEASE_SECONDS)
+    progress = taken.lease.datasets[0]
+    await stores.add(taken.lease, a_stretch(first_row=7, n_rows=1), position="behind eight rows")
+
+    assert (taken.is_last, taken.is_whole) == (True, False)
+    assert (progress.position, progress.n_rows) == ("behind seven rows", 7)
+
+
 async def test_a_rescore_is_given_the_samples(stores: Stores) -> None:
     source, new = await with_failures(stores, failing={1}, rows=3)
     benchmark = new.benchmark.model_copy(

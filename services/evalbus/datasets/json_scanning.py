@@ -13,10 +13,10 @@ from evalbus.errors import SourceBroken
 PIECE_BYTES = 256 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
-# Possessive, so that no length of text makes them remember where they were.
-_BETWEEN_BRACKETS: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-_REST_OF_TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+_MARK: Final = re.compile(rb'["{}\[\]]')
+_QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,29 +126,33 @@ class _Depth:
             elif self.is_in_text:
                 at = self._out_of_text(piece, at)
             else:
-                at = _end(_BETWEEN_BRACKETS, piece, at)
-                mark = piece[at : at + 1]
-                at += len(mark)
-                if mark == b'"':
+                found = _MARK.search(piece, at)
+                if found is None:
+                    return None
+                at = found.end()
+                mark = piece[at - 1]
+                if mark == _QUOTE:
                     self.is_in_text = True
-                elif mark:
+                else:
                     self.brackets += 1 if mark in b"{[" else -1
                     if self.brackets == 0:
                         return at
         return None
 
     def _out_of_text(self, piece: bytes, at: int) -> int:
-        at = _end(_REST_OF_TEXT, piece, at)
-        mark = piece[at : at + 1]
-        if mark == b'"':
-            self.is_in_text = False
-        elif mark:
-            # A backslash is the last byte: what it escapes is in the next piece.
-            self.is_escaped = True
-        return at + len(mark)
+        quote = piece.find(b'"', at)
+        end = len(piece) if quote < 0 else quote
+        is_escaped = _backslashes_before(piece, at, end) % 2 == 1
+        if quote < 0:
+            # What the last byte escapes is in the next piece.
+            self.is_escaped = is_escaped
+            return end
+        self.is_in_text = is_escaped
+        return end + 1
 
 
-def _end(pattern: re.Pattern[bytes], piece: bytes, at: int) -> int:
-    found = pattern.match(piece, at)
-    assert found is not None, "nothing at all matches as well"
-    return found.end()
+def _backslashes_before(piece: bytes, begin: int, end: int) -> int:
+    at = end
+    while at > begin and piece[at - 1] == _BACKSLASH:
+        at -= 1
+    return end - at

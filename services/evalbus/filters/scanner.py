@@ -10,7 +10,7 @@ from evalbus.errors import Invalid
 from evalbus.filters.showing import sendable
 
 SPACE = re.compile(r"\s*")
-STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 SIGN = re.compile(r">=|<=|[:~<>=()\[\],]")
 WORD = re.compile(r'[^\s"():~<>=\[\],]+')
 BARE_VALUE = re.compile(r'[^\s"()\[\],]+')

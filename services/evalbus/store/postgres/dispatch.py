@@ -122,6 +122,9 @@ class PostgresDispatch:
             async with self._database.transaction() as connection:
                 source = await connection.fetchrow(deriving.SQL.source, lease.job_no, dataset_no)
                 assert source, "a job is kept as long as others are derived from it"
+                if first_row > source["n_rows"]:
+                    # An earlier holder took over everything, and has read on from there.
+                    return TakenOver(lease=lease, is_last=True, is_whole=False)
                 end_row = min(first_row + deriving.SLAB_ROWS, source["n_rows"])
                 is_last = end_row == source["n_rows"]
                 is_whole = is_last and (source["is_read"] or lease.derivation == "rescore")
