@@ -152,6 +152,10 @@ def test_the_templates_are_known_by_where_they_are_written() -> None:
             {"prompt": "a", "price": {"input_per_million": -1, "output_per_million": 1}},
             r"price\.input_per_million",
         ),
+        (
+            {"prompt": "a", "price": {"input_per_million": 1, "output_per_million": 1e308}},
+            r"price\.output_per_million",
+        ),
         ({"prompt": "a", "cache": "sometimes"}, "cache"),
     ],
 )

@@ -56,11 +56,17 @@ class Inference(BaseModel):
         return {name: value for name, value in written.items() if value is not None}
 
 
+PRICE_MAX = 1e12
+"""What the most tokens cost at this price, over all rows that a job may have, is still a number."""
+
+PricePerMillion = Annotated[float, Field(ge=0, le=PRICE_MAX)]
+
+
 class PriceParameters(Closed):
     """What a million tokens cost, in a unit of the writer's choice."""
 
-    input_per_million: Annotated[float, Field(ge=0)]
-    output_per_million: Annotated[float, Field(ge=0)]
+    input_per_million: PricePerMillion
+    output_per_million: PricePerMillion
 
     @property
     def price(self) -> Price:
