@@ -34,9 +34,7 @@ async def keep_failed(stores: Stores, sent: ChunkToSend) -> None:
         scores=[[None] * sent.n_rows],
         errors=[a_failed_row(row, message="connection refused") for row in range(sent.n_rows)],
     )
-    kept = await stores.scores.keep(scored, samples_of(scored, b"{}"))
-    if kept.verdict is not None:
-        await stores.jobs.fail(sent.job_id, code=kept.verdict.code, message=kept.verdict.message)
+    await stores.scores.keep(scored, samples_of(scored, b"{}"))
 
 
 async def test_what_is_handed_out_never_exceeds_the_parallelism(stores: Stores) -> None:
@@ -237,12 +235,42 @@ async def test_a_job_that_bears_no_failure_ends_at_the_first(stores: Stores) -> 
         chunk, scores=[[None, *[1.0] * (chunk.n_rows - 1)]], errors=[a_failed_row(0)]
     )
 
-    kept = await stores.scores.keep(scored, samples_of(scored))
+    await stores.scores.keep(scored, samples_of(scored))
 
-    assert kept.verdict is not None
-    assert kept.verdict.code == "request_failed"
-    assert "it broke" in kept.verdict.message
-    assert (await stores.jobs.job("default", job.name)).rows == chunk.n_rows
+    ended = await stores.jobs.job("default", job.name)
+    assert ended.error is not None
+    assert ended.error.code == "request_failed"
+    assert "it broke" in ended.error.message
+    assert ended.rows == chunk.n_rows
+
+
+async def test_a_job_that_bears_no_failure_does_not_complete_with_its_last_chunk(
+    stores: Stores,
+) -> None:
+    params = Params(ignore_request_failure=False)
+    job, _ = await stores.a_job_read(a_live_job(params=params), rows=2, in_chunks_of=2)
+    (last,) = await stores.take()
+
+    await keep_failed(stores, last)
+    finalized = await stores.finalize()
+
+    assert finalized is None
+    assert (await stores.jobs.job("default", job.name)).status is JobStatus.ERROR
+
+
+async def test_a_budget_that_is_spent_by_the_last_chunks_lets_the_job_complete(
+    stores: Stores,
+) -> None:
+    params = Params(parallelism=8, budget=0.1)
+    job, _ = await stores.a_job_read(a_live_job(params=params), rows=32, in_chunks_of=32)
+    first, last = await stores.take()
+
+    await stores.keep(first)
+    await stores.keep(last)
+    await stores.finalize()
+
+    ended = await stores.jobs.job("default", job.name)
+    assert (ended.status, ended.rows) == (JobStatus.COMPLETED, 32)
 
 
 async def test_a_budget_that_is_spent_ends_the_job_when_what_is_in_flight_has_come_in(

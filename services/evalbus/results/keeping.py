@@ -41,9 +41,6 @@ class KeepChunk:
             log.info("chunk.absorbed", job_id=str(chunk.job_id), chunk=chunk.chunk)
             return []
         ROWS_KEPT.inc(chunk.n_rows)
-        if kept.verdict is not None:
-            await self.jobs.fail(chunk.job_id, code=kept.verdict.code, message=kept.verdict.message)
-            return []
         if (reason := hopeless(kept)) is not None:
             await self.jobs.fail(chunk.job_id, code="too_many_failed_rows", message=reason)
         return []

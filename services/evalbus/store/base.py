@@ -329,15 +329,6 @@ class Kept:
     rows_done: int = 0
     rows_total: int | None = None
     max_row_error_ratio: float | None = None
-    verdict: "Verdict | None" = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Why the job should not go on after this chunk, by the rules of its benchmark."""
-
-    code: str
-    message: str
 
 
 class ScoreStore(Protocol):

@@ -161,10 +161,10 @@ async def _keep(
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
     if count is None:
         raise _HasEnded
-    verdict = None
     if gate["is_live"]:
         model_no: int = gate["model_no"]
-        verdict = await judge(
+        # With the rows and not after them: once it is stored, the last chunk completes the job.
+        await judge(
             connection,
             job_no=facts.job_no,
             month=facts.month,
@@ -182,7 +182,6 @@ async def _keep(
         rows_done=count["rows_done"],
         rows_total=count["rows_total"],
         max_row_error_ratio=facts.params.max_row_error_ratio,
-        verdict=verdict,
     )
 
 

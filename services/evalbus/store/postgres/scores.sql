@@ -51,11 +51,14 @@ WHERE job_no = $1 AND status = 'cancelling'
     AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.status = 'sent' AND chunk.job_no = $1);
 
 -- name: end_gently
--- Nothing is sent any more; what was paid for is still kept.
+-- Nothing is sent any more; what was paid for is still kept. With all of it sent, it is as cheap to complete the job.
 UPDATE job
 SET status = 'cancelling', error_code = $2, error_message = $3
 WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
-    AND chunks_done IS DISTINCT FROM n_chunks
+    AND (
+        n_chunks IS NULL
+        OR EXISTS (SELECT 1 FROM chunk WHERE chunk.status = 'pending' AND chunk.job_no = $1)
+    )
 RETURNING job_no;
 
 -- name: spent

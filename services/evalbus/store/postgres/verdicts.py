@@ -4,8 +4,7 @@ from datetime import date
 
 import orjson
 
-from evalbus.store.base import Verdict
-from evalbus.store.postgres import job_log
+from evalbus.store.postgres import job_log, jobs
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
@@ -27,23 +26,23 @@ async def judge(
     model: str,
     params: Params,
     chunk: ChunkScored,
-) -> Verdict | None:
-    """Why the job has to end at once, if it has to. One whose budget is spent ends when what is in flight has come in."""
+) -> None:
+    """End the job if it has to end at once. One whose budget is spent ends when what is in flight has come in."""
     without = [error for error in chunk.errors if error.failed and error.stage == "sample"]
     if without and params.ignore_request_failure is False:
-        return Verdict(
-            code="request_failed",
-            message=f"model {model!r} gave no answer for a row: {without[0].code}: {without[0].message}",
+        message = (
+            f"model {model!r} gave no answer for a row: {without[0].code}: {without[0].message}"
         )
+        await jobs.fail(connection, job_no, code="request_failed", message=message)
+        return
     if len(without) == chunk.n_rows and params.ignore_request_failure is None:
         rows = await connection.fetchrow(SQL.model_rows, job_no, model_no)
         assert rows, "a sum always has a row"
         if rows["n_rows"] == rows["n_failed"] >= HOPELESS_ROWS:
             cause = await _first_cause(connection, job_no, month, model_no)
-            return Verdict(
-                code="model_failed",
-                message=f"model {model!r} gave no answer for any of its first {rows['n_rows']} rows: {cause}",
-            )
+            message = f"model {model!r} gave no answer for any of its first {rows['n_rows']} rows: {cause}"
+            await jobs.fail(connection, job_no, code="model_failed", message=message)
+            return
     if params.budget is not None and any(row.cost for row in chunk.asked):
         spent: float = await connection.fetchval(SQL.spent, job_no)
         if spent >= params.budget:
@@ -51,7 +50,6 @@ async def judge(
             if await connection.fetchval(SQL.end_gently, job_no, "budget_spent", message):
                 told = f"{message}: nothing more of it is sent"
                 await job_log.write(connection, job_no, "evaluating", "warning", told)
-    return None
 
 
 async def _first_cause(connection: Connection, job_no: int, month: date, model_no: int) -> str:
