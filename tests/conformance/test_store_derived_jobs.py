@@ -51,7 +51,7 @@ async def keep(stores: Stores, sent: ChunkToSend, failing: set[int]) -> None:
         sent,
         scores=[[None if offset in broken else 1.0 for offset in range(sent.n_rows)]]
         * len(sent.plan.metrics),
-        errors=[a_failed_row(offset, message='it said "no"') for offset in broken],
+        errors=[a_failed_row(offset, message='it said "no\0"') for offset in broken],
     )
     samples = [
         b"{}" if offset in broken else b'{"output_text":"%d"}' % row
@@ -225,7 +225,9 @@ async def test_a_rescore_is_given_the_samples(stores: Stores) -> None:
     assert [orjson.loads(part[1]) for part in live] == [
         {"output_text": "0"}, {}, {"output_text": "2"},
     ]  # fmt: skip
-    assert [orjson.loads(part[2]) for part in live if len(part) > 2] == [["broken", 'it said "no"']]
+    # A NUL in somebody's words does no harm.
+    reasons = [orjson.loads(part[2]) for part in live if len(part) > 2]
+    assert reasons == [["broken", 'it said "no\N{REPLACEMENT CHARACTER}"']]
 
 
 async def test_a_rescore_has_as_many_rows_as_there_are_samples(stores: Stores) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from evalbus.store.postgres import migrate, open_database, pending_versions
+from evalbus.store.postgres.migrations import known
 from tests.servers.versions import on_each_postgres
 
 pytestmark = on_each_postgres
@@ -60,6 +61,35 @@ async def test_a_migrated_database_is_left_as_it_is(empty_url: str) -> None:
     await migrate(empty_url)
 
     assert await migrate(empty_url) == []
+
+
+async def test_a_job_with_an_escaped_nul_in_its_benchmark_does_not_stop_a_migration(
+    empty_url: str,
+) -> None:
+    connection = await asyncpg.connect(empty_url)
+    before = [version for version in known() if version < "0003"]
+    for version in before:
+        await connection.execute(known()[version])
+    await connection.execute(
+        r"""
+        INSERT INTO job (
+            job_id, workspace, name, benchmark, month, spec, limits, labels, idempotency_key, content_hash, status
+        )
+        VALUES (
+            gen_random_uuid(), 'default', 'old', 'old', '2026-01-01',
+            '{"models": [{"name": "a\u0000"}, {"name": "b\\u0000"}]}', '{}', '{}', 'key', '', 'completed'
+        )
+        """
+    )
+    await connection.execute("CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)")
+    await connection.executemany(
+        "INSERT INTO schema_migrations VALUES ($1)", [(version,) for version in before]
+    )
+
+    await migrate(empty_url)
+
+    assert await connection.fetchval("SELECT count(*) FROM job_model") == 2
+    await connection.close()
 
 
 async def test_the_way_down_leaves_nothing_behind(empty_url: str) -> None:

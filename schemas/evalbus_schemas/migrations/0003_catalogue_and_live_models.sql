@@ -47,9 +47,13 @@ CREATE TABLE job_model (
 -- The dispatcher looks for these all the time, among those of every job that there ever was.
 CREATE INDEX job_model_live ON job_model (job_no, model_no) WHERE is_live;
 
+-- An escaped NUL is good JSON, but not to Postgres.
 INSERT INTO job_model (job_no, model_no, is_live, parallelism, repeats)
 SELECT j.job_no, m.ordinality - 1, false, 1, 1
-FROM job AS j, jsonb_array_elements(j.spec::jsonb -> 'models') WITH ORDINALITY AS m (model, ordinality);
+FROM
+    job AS j,
+    jsonb_array_elements(replace(j.spec, '\u0000', '\ufffd')::jsonb -> 'models')
+    WITH ORDINALITY AS m (model, ordinality);
 
 -- What a dataset was once it was read to its end.
 ALTER TABLE job_dataset ADD COLUMN digest text;

@@ -224,8 +224,9 @@ def _errors_by_row(chunk: ChunkScored) -> dict[int, bytes]:
             {
                 "metric": error.metric,
                 "stage": error.stage,
-                "code": error.code,
-                "message": error.message,
+                # Postgres looks into these, and takes no escaped NUL.
+                "code": storable(error.code),
+                "message": storable(error.message),
             }
         )
     return {row: orjson.dumps(errors) for row, errors in found.items()}
