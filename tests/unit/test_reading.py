@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
+import pytest
+
 from evalbus.datasets import Sources, open_dataset
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.reading import Reading
@@ -74,6 +76,15 @@ class SlowToFinish:
     async def give_back(self, chunks: Sequence[ChunkToSend]) -> None: ...
 
 
+class SlowToTakeOver(SlowToFinish):
+    """The same with a derived job, which takes as long to take over the rows of its source."""
+
+    async def take_over(self, lease: Lease, dataset_no: int, *, lease_seconds: float) -> TakenOver:
+        for _ in range(3):
+            await self._renewals.acquire()
+        return TakenOver(lease=lease, is_last=True, is_whole=True)
+
+
 def a_lease() -> Lease:
     dataset = Dataset(name="capitals", rows=({"output": "Paris"},))
     with closing(open_dataset(dataset, roots=None, limits=LIMITS)) as reader:
@@ -93,8 +104,14 @@ def a_lease() -> Lease:
     )
 
 
-async def test_a_lease_is_kept_however_long_a_dataset_takes_to_finish(tmp_path: Path) -> None:
-    store = SlowToFinish(a_lease())
+@pytest.mark.parametrize(
+    "store",
+    [SlowToFinish(a_lease()), SlowToTakeOver(replace(a_lease(), derivation="rescore"))],
+    ids=["a dataset to be read to its end", "rows to be taken over"],
+)
+async def test_a_lease_is_kept_however_long_its_work_takes(
+    tmp_path: Path, store: SlowToFinish
+) -> None:
     reading = Reading(
         store=store,
         jobs=cast(JobStore, None),  # no job ends here

@@ -96,7 +96,10 @@ class Reading:
         if lease.derivation is None:
             return lease, False
         while True:
-            taken = await self.store.take_over(lease, dataset_no, lease_seconds=self.lease_seconds)
+            async with self._held(lease):
+                taken = await self.store.take_over(
+                    lease, dataset_no, lease_seconds=self.lease_seconds
+                )
             lease = taken.lease
             if taken.is_last:
                 return lease, taken.is_whole
