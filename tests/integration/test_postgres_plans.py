@@ -14,6 +14,7 @@ from tests.servers.versions import on_each_postgres
 
 pytestmark = on_each_postgres
 
+DERIVING = load("deriving.sql")
 DISPATCH = load("dispatch.sql")
 JOBS = load("jobs.sql")
 JOB_LOG = load("job_log.sql")
@@ -34,6 +35,9 @@ PAGE_BYTES = 1024 * 1024
 FEW = 30
 SOME = 250
 A_PAGE = 8 * PAGE
+SLAB = 5000
+A_SLAB_OF_BOTH_MODELS = 8 * 2 * SLAB
+A_CHUNK = 500
 
 TINY = frozenset({"broker_away"})
 """Has a row for each service at most."""
@@ -70,6 +74,19 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("give back", DISPATCH.give_back, (job_no, "{1,2,3,4}"), FEW),
         ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
         ("slab", FINALS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("samples", DERIVING.samples, (job_no, MONTH, 0, 0, SLAB), A_SLAB_OF_BOTH_MODELS),
+        (
+            "left to do",
+            DERIVING.left_to_do,
+            (job_no, MONTH, 0, 0, SLAB, job_no, MONTH),
+            A_SLAB_OF_BOTH_MODELS,
+        ),
+        (
+            "answered lines",
+            DISPATCH.answered_lines,
+            (job_no, 0, MONTH, f"{{{','.join(map(str, range(A_CHUNK)))}}}", job_no, MONTH, 0, 0),
+            16 * A_CHUNK,
+        ),
         ("first rows", rows, (job_no, MONTH, -1, -1, -1, -1, PAGE, PAGE_BYTES), A_PAGE),
         ("rows", rows, (job_no, MONTH, 0, 1, 15_000, 0, PAGE, PAGE_BYTES), A_PAGE),
         (
@@ -233,7 +250,16 @@ async def test_rows_of_a_job_that_was_stored_just_now_are_read_as_cheaply(
         connection, name="large", jobs=1, rows=ROWS, status="active", chunk_status="pending"
     )
     await connection.execute(OF_ROWS.plan_for_these_arguments.replace("LOCAL", ""))
-    of_rows = ("lines", "slab", "first rows", "rows", "rows of a model")
+    of_rows = (
+        "lines",
+        "slab",
+        "samples",
+        "left to do",
+        "answered lines",
+        "first rows",
+        "rows",
+        "rows of a model",
+    )
 
     costs = [
         (hot, await cost(connection, hot)) for hot in hot_queries(*large) if hot.name in of_rows

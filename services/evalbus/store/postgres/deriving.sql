@@ -40,7 +40,8 @@ SELECT count(*) FROM copied;
 
 -- name: left_to_do
 -- Rows that have no score yet, for each model and repeat, with the size that they have in a message. Those over which
--- only a metric failed have their sample: a live model is not asked for it again.
+-- only a metric failed have their sample: a live model is not asked for it again. Each score is looked up by itself (with
+-- a limit, so that no join is made of it): of rows stored just now the planner knows nothing, and would compare all pairs.
 SELECT
     m.model_no,
     r.repeat,
@@ -50,19 +51,28 @@ SELECT
 FROM item AS i
 CROSS JOIN job_model AS m
 CROSS JOIN LATERAL generate_series(0, m.repeats - 1) AS r (repeat)
-LEFT JOIN score AS s
-    ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no
-    AND s.row_index = i.row_index AND s.repeat = r.repeat
-LEFT JOIN score AS before
-    ON before.job_no = $6 AND before.month = $7 AND before.dataset_no = $3
-    AND before.model_no = m.model_no AND before.row_index = i.row_index AND before.repeat = r.repeat
-    AND m.is_live AND before.is_failed AND before.errors::json -> 0 ->> 'stage' = 'metric'
+LEFT JOIN LATERAL (
+    SELECT job_no
+    FROM score
+    WHERE job_no = $1 AND month = $2 AND dataset_no = $3 AND model_no = m.model_no
+        AND row_index = i.row_index AND repeat = r.repeat
+    LIMIT 1
+) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT sample
+    FROM score
+    WHERE job_no = $6 AND month = $7 AND dataset_no = $3 AND model_no = m.model_no
+        AND row_index = i.row_index AND repeat = r.repeat
+        AND m.is_live AND is_failed AND errors::json -> 0 ->> 'stage' = 'metric'
+    LIMIT 1
+) AS before ON true
 WHERE i.job_no = $1 AND i.month = $2 AND i.dataset_no = $3
     AND i.row_index >= $4 AND i.row_index < $5
     AND m.job_no = $1 AND s.job_no IS NULL
 ORDER BY m.model_no, r.repeat, is_given, i.row_index;
 
 -- name: samples
+-- Items are looked up one by one as well.
 SELECT
     s.model_no,
     s.repeat,
@@ -73,8 +83,12 @@ FROM job_model AS m
 JOIN score AS s
     ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $3 AND s.model_no = m.model_no
     AND s.row_index >= $4 AND s.row_index < $5
-JOIN item AS i
-    ON i.job_no = $1 AND i.month = $2 AND i.dataset_no = $3 AND i.row_index = s.row_index
+CROSS JOIN LATERAL (
+    SELECT item
+    FROM item
+    WHERE job_no = $1 AND month = $2 AND dataset_no = $3 AND row_index = s.row_index
+    LIMIT 1
+) AS i
 WHERE m.job_no = $1
 ORDER BY s.model_no, s.repeat, s.row_index;
 

@@ -247,7 +247,8 @@ FROM item
 WHERE job_no = $1 AND dataset_no = $2 AND month = $3 AND row_index = ANY($4::bigint []);
 
 -- name: answered_lines
--- Item, sample and, where there is none, why: see SAMPLE_SEPARATOR of the contract.
+-- Item, sample and, where there is none, why: see SAMPLE_SEPARATOR of the contract. Row by row, whatever the planner
+-- believes of rows that were stored just now.
 SELECT convert_to(
     string_agg(
         i.item || chr(30) || s.sample
@@ -263,11 +264,20 @@ SELECT convert_to(
     ),
     'UTF8'
 )
-FROM item AS i
-JOIN score AS s
-    ON s.job_no = $5 AND s.month = $6 AND s.dataset_no = $2 AND s.model_no = $7 AND s.repeat = $8
-    AND s.row_index = i.row_index
-WHERE i.job_no = $1 AND i.dataset_no = $2 AND i.month = $3 AND i.row_index = ANY($4::bigint []);
+FROM unnest($4::bigint []) AS wanted (row_index)
+CROSS JOIN LATERAL (
+    SELECT row_index, item
+    FROM item
+    WHERE job_no = $1 AND dataset_no = $2 AND month = $3 AND row_index = wanted.row_index
+    LIMIT 1
+) AS i
+CROSS JOIN LATERAL (
+    SELECT sample, is_failed, errors
+    FROM score
+    WHERE job_no = $5 AND month = $6 AND dataset_no = $2 AND model_no = $7 AND repeat = $8
+        AND row_index = wanted.row_index
+    LIMIT 1
+) AS s;
 
 -- name: confirm
 -- Who holds one now is keeping it, and then nobody asks any more whether it was sent.
