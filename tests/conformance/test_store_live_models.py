@@ -292,3 +292,21 @@ async def test_a_budget_that_is_spent_ends_the_job_when_what_is_in_flight_has_co
     assert ended.error is not None
     assert ended.error.code == "budget_spent"
     assert ended.rows == 32
+
+
+async def test_what_a_cancelled_job_still_asks_takes_places_at_its_endpoint(stores: Stores) -> None:
+    params = Params(parallelism=64)
+    first, _ = await stores.a_job_read(
+        a_live_job(name="first", params=params), rows=200, in_chunks_of=100
+    )
+    in_flight = await stores.take()
+    await stores.jobs.cancel("default", first.name)
+    await stores.a_job_read(a_live_job(name="second", params=params), rows=200, in_chunks_of=100)
+
+    while_it_asks = await stores.take()
+    for sent in in_flight:
+        await stores.keep(sent)
+    afterwards = await stores.take()
+
+    assert while_it_asks == []
+    assert sum(chunk.asking.concurrency for chunk in afterwards if chunk.asking) == 64

@@ -62,7 +62,7 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e", 0), FEW),
         ("has chunk", SCORES.has_chunk, (job_no, 20), FEW),
         ("facts", SCORES.facts, (job_id,), FEW),
-        ("count chunk", SCORES.count_chunk, (job_no, 500, 0), FEW),
+        ("count chunk", SCORES.count_chunk, (job_no, 500, 0, 0.1), FEW),
         ("progress", SCORES.progress, (job_id, 20, None), FEW),
         ("claim", DISPATCH.claim, (30,), FEW),
         ("fence", DISPATCH.fence, (job_no, NOBODY, 0, 4, 30), FEW),

@@ -5,11 +5,15 @@ ALTER TABLE job
     ADD COLUMN derived_from bigint REFERENCES job,
     ADD COLUMN derivation text CHECK (derivation IN ('retry', 'rescore')),
     ADD COLUMN deadline_seconds double precision,
+    -- Of all its calls so far.
+    ADD COLUMN cost numeric NOT NULL DEFAULT 0,
     -- Since when it is active, and how many rows it had then.
     ADD COLUMN active_since timestamptz,
     ADD COLUMN rows_at_active bigint NOT NULL DEFAULT 0,
     ADD CONSTRAINT job_derivation CHECK ((derived_from IS NULL) = (derivation IS NULL));
 
+-- What they have in flight still takes places at its endpoint.
+CREATE INDEX job_stopped ON job (finished_at) WHERE status IN ('cancelled', 'error');
 CREATE INDEX job_derived ON job (derived_from) WHERE derived_from IS NOT NULL;
 
 DROP INDEX job_unfinished;
@@ -175,11 +179,11 @@ ALTER TABLE chunk
 CREATE INDEX chunk_open ON chunk (status, job_no, chunk_no) WHERE status <> 'done';
 ALTER TABLE job_dataset DROP COLUMN digest;
 DROP VIEW job_shown;
-DROP INDEX job_unfinished, job_derived;
+DROP INDEX job_unfinished, job_derived, job_stopped;
 CREATE INDEX job_unfinished ON job (job_no) WHERE status IN ('created', 'active');
 ALTER TABLE job
     DROP CONSTRAINT job_derivation, DROP COLUMN derived_from, DROP COLUMN derivation,
-    DROP COLUMN deadline_seconds, DROP COLUMN active_since, DROP COLUMN rows_at_active;
+    DROP COLUMN deadline_seconds, DROP COLUMN cost, DROP COLUMN active_since, DROP COLUMN rows_at_active;
 CREATE VIEW job_shown AS
 SELECT
     job_no, job_id, workspace, name, benchmark, status, labels, correlation_id,

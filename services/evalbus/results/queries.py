@@ -103,7 +103,7 @@ class Queries:
     async def jobs_wait(self, query: WaitForJob, _: Message) -> BaseModel:
         """The job as it is at once when too many wait already: who waits must not hold up who asks."""
         if self._waiters.locked():
-            return await self.jobs.job(query.workspace, query.job)
+            return await self.jobs.state(query.workspace, query.job)
         async with self._waiters:
             return await self._ended(query)
 
@@ -112,9 +112,11 @@ class Queries:
         end = clock() + query.timeout_seconds
         with self.changes.watching("jobs") as ended:
             while True:
-                job = await self.jobs.job(query.workspace, query.job)
+                job = await self.jobs.state(query.workspace, query.job)
                 left = end - clock()
-                if job.is_terminal or left <= 0:
+                if job.is_terminal:
+                    return await self.jobs.job(query.workspace, query.job)
+                if left <= 0:
                     return job
                 await ended.wait(min(left, POLL_SECONDS))
 

@@ -136,6 +136,10 @@ class JobStore(Protocol):
         """Raises NotFound."""
         ...
 
+    async def state(self, workspace: str, name_or_id: str) -> Job:
+        """The same without its models and datasets, cheap enough to be asked for often. Raises NotFound."""
+        ...
+
     async def cancel(self, workspace: str, name_or_id: str, *, by: str | None = None) -> Job:
         """End it, with its event; one that has ended is returned as it is. Raises NotFound."""
         ...

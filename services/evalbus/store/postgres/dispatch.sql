@@ -155,7 +155,7 @@ SELECT
         WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live AND c.model_no = m.model_no
     ) AS in_use,
     (
-        SELECT count(*)
+        SELECT count(c.concurrency)
         FROM chunk AS c
         WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live AND c.model_no = m.model_no
     ) AS chunks_in_flight,
@@ -173,10 +173,17 @@ SELECT
             )
         ELSE 0
     END AS waiting
-FROM job AS j
-JOIN job_model AS m ON m.job_no = j.job_no AND m.is_live
-WHERE j.status IN ('pending', 'active', 'resuming', 'pausing', 'cancelling') AND j.deleted_at IS NULL
-    AND j.derivation IS DISTINCT FROM 'rescore';
+FROM (
+    SELECT job_no
+    FROM job
+    WHERE status IN ('pending', 'active', 'resuming', 'pausing', 'cancelling') AND deleted_at IS NULL
+    UNION ALL
+    SELECT job_no
+    FROM job
+    WHERE status IN ('cancelled', 'error') AND finished_at > now() - interval '30 minutes'
+) AS asking
+JOIN job AS j ON j.job_no = asking.job_no AND j.derivation IS DISTINCT FROM 'rescore'
+JOIN job_model AS m ON m.job_no = j.job_no AND m.is_live;
 
 -- name: take
 UPDATE chunk

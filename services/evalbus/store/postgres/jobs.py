@@ -68,6 +68,10 @@ class PostgresJobs:
             found = await _find(connection, workspace, name_or_id)
             return await usage.told(connection, found["job_no"], job_of(found))
 
+    async def state(self, workspace: str, name_or_id: str) -> Job:
+        async with self._database.connection() as connection:
+            return job_of(await _find(connection, workspace, name_or_id))
+
     async def list(self, query: ListJobs) -> JobPage:
         async with self._database.connection() as connection:
             records = await connection.fetch(

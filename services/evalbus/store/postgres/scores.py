@@ -41,6 +41,10 @@ class _Facts:
 class _HasEnded(Exception):
     """The job took no more chunks: roll back what was written."""
 
+    def __init__(self, job_no: int) -> None:
+        super().__init__()
+        self.job_no = job_no
+
 
 class PostgresScores:
     def __init__(self, database: Database, scores_of: ScoresOf) -> None:
@@ -55,7 +59,9 @@ class PostgresScores:
                 _check(chunk, samples, facts)
                 async with connection.transaction():
                     return await _keep(connection, chunk, samples, facts)
-        except _HasEnded:
+        except _HasEnded as ended:
+            async with self._database.connection() as connection:
+                await connection.execute(SQL.let_go, ended.job_no, chunk.chunk)
             return Kept(is_new=False)
 
     async def note_progress(self, progress: ChunkProgress) -> None:
@@ -156,11 +162,13 @@ async def _keep(
         asked=[asked_fields(row.seconds, _log(row)) for row in chunk.asked] or None,
     )
     await copy_scores(connection, rows)
+    cost = math.fsum(row.cost or 0 for row in chunk.asked)
     if chunk.asked:
         await connection.execute(SQL.note_asked, *key, *_sums(chunk.asked))
-    count = await connection.fetchrow(SQL.count_chunk, facts.job_no, chunk.n_rows, len(failed))
+    counts = (chunk.n_rows, len(failed), cost)
+    count = await connection.fetchrow(SQL.count_chunk, facts.job_no, *counts)
     if count is None:
-        raise _HasEnded
+        raise _HasEnded(facts.job_no)
     if gate["is_live"]:
         model_no: int = gate["model_no"]
         # With the rows and not after them: once it is stored, the last chunk completes the job.
@@ -172,6 +180,7 @@ async def _keep(
             model=facts.models[model_no],
             params=facts.params,
             chunk=chunk,
+            spent=count["cost"],
         )
     if count["status"] != "active" or facts.params.budget is not None:
         await settle(connection, facts.job_no)

@@ -24,7 +24,10 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE job_no = $1 AND chunk_no = $2);
 -- name: count_chunk
 -- Last in its transaction; the row lock makes exactly one chunk the last one.
 UPDATE job
-SET chunks_done = chunks_done + 1, rows_done = rows_done + $2, rows_failed = rows_failed + $3
+SET chunks_done = chunks_done + 1,
+    rows_done = rows_done + $2,
+    rows_failed = rows_failed + $3,
+    cost = cost + $4::float8::numeric
 WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'paused', 'resuming', 'cancelling')
 RETURNING
     status,
@@ -32,6 +35,7 @@ RETURNING
     rows_done,
     rows_failed,
     rows_total,
+    cost::float8 AS cost,
     pg_notify('evalbus_work', '') AS told,
     CASE WHEN chunks_done = n_chunks THEN pg_notify('evalbus_final', '') END AS told_last;
 
@@ -61,13 +65,18 @@ WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
     )
 RETURNING job_no;
 
--- name: spent
-SELECT coalesce(sum(cost::numeric), 0)::float8 FROM chunk WHERE job_no = $1;
-
 -- name: model_rows
-SELECT sum(n_rows) AS n_rows, sum(n_failed_sample) AS n_failed
+-- Nothing at all once a row of the model was answered, which nearly always the first chunk shows.
+SELECT coalesce(sum(n_rows), 0) AS n_rows
 FROM chunk
-WHERE job_no = $1 AND model_no = $2 AND status = 'done';
+WHERE job_no = $1 AND model_no = $2 AND n_failed_sample IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM chunk WHERE job_no = $1 AND model_no = $2 AND n_failed_sample < n_rows
+    );
+
+-- name: let_go
+-- Of a job that has ended: what it took at its endpoint is free again.
+UPDATE chunk SET concurrency = NULL WHERE job_no = $1 AND chunk_no = $2;
 
 -- name: first_cause
 SELECT errors

@@ -84,4 +84,5 @@ class PostgresUpkeep:
             await connection.execute(SQL.close_chunks)
             await connection.execute(SQL.forget_events, event_days)
             await connection.execute(SQL.forget_answers, answer_days)
+            await connection.execute(SQL.forget_private_answers)
             await connection.execute(SQL.prepare_partitions)

@@ -55,13 +55,25 @@ FROM (
 WHERE chunk.job_no = closed.job_no AND chunk.chunk_no = closed.chunk_no;
 
 -- name: forget_answers
--- Those of one job alone go with its end, the others when they are old.
 DELETE FROM answer
-WHERE created_at < now() - make_interval(days => $1)
-    OR (
-        NOT is_shared
-        AND job_id IN (SELECT job_id FROM job WHERE finished_at < now() - interval '1 hour')
-    );
+WHERE key IN (
+    SELECT key
+    FROM answer
+    WHERE created_at < now() - make_interval(days => $1)
+    ORDER BY created_at
+    LIMIT 20000
+);
+
+-- name: forget_private_answers
+-- Those of one job alone go with its result; while it has none, a retry may still want them.
+DELETE FROM answer
+WHERE key IN (
+    SELECT a.key
+    FROM answer AS a
+    JOIN job AS j ON j.job_id = a.job_id
+    WHERE NOT a.is_shared AND j.status = 'completed' AND j.finished_at < now() - interval '1 hour'
+    LIMIT 20000
+);
 
 -- name: standing
 -- Jobs that only waited for what was in flight.

@@ -26,6 +26,7 @@ async def judge(
     model: str,
     params: Params,
     chunk: ChunkScored,
+    spent: float,
 ) -> None:
     """End the job if it has to end at once. One whose budget is spent ends when what is in flight has come in."""
     without = [error for error in chunk.errors if error.failed and error.stage == "sample"]
@@ -36,20 +37,17 @@ async def judge(
         await jobs.fail(connection, job_no, code="request_failed", message=message)
         return
     if len(without) == chunk.n_rows and params.ignore_request_failure is None:
-        rows = await connection.fetchrow(SQL.model_rows, job_no, model_no)
-        assert rows, "a sum always has a row"
-        if rows["n_rows"] == rows["n_failed"] >= HOPELESS_ROWS:
+        n_rows: int = await connection.fetchval(SQL.model_rows, job_no, model_no)
+        if n_rows >= HOPELESS_ROWS:
             cause = await _first_cause(connection, job_no, month, model_no)
-            message = f"model {model!r} gave no answer for any of its first {rows['n_rows']} rows: {cause}"
+            message = f"model {model!r} gave no answer for any of its first {n_rows} rows: {cause}"
             await jobs.fail(connection, job_no, code="model_failed", message=message)
             return
-    if params.budget is not None and any(row.cost for row in chunk.asked):
-        spent: float = await connection.fetchval(SQL.spent, job_no)
-        if spent >= params.budget:
-            message = f"its calls cost {spent:g}, and its budget is {params.budget:g}"
-            if await connection.fetchval(SQL.end_gently, job_no, "budget_spent", message):
-                told = f"{message}: nothing more of it is sent"
-                await job_log.write(connection, job_no, "evaluating", "warning", told)
+    if params.budget is not None and spent >= params.budget:
+        message = f"its calls cost {spent:g}, and its budget is {params.budget:g}"
+        if await connection.fetchval(SQL.end_gently, job_no, "budget_spent", message):
+            told = f"{message}: nothing more of it is sent"
+            await job_log.write(connection, job_no, "evaluating", "warning", told)
 
 
 async def _first_cause(connection: Connection, job_no: int, month: date, model_no: int) -> str:
