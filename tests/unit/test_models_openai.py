@@ -279,6 +279,24 @@ async def test_tokens_that_cannot_be_are_not_counted(
     assert (reply.input_tokens, reply.output_tokens) == (None, None)
 
 
+def nested(*, levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+async def test_an_answer_may_have_as_many_levels_as_its_readers_bear(
+    endpoint: OpenAIEndpoint, reach: HttpReach
+) -> None:
+    # Response, choices, choice and message are four of the hundred.
+    endpoint.behaviour = lambda _: says("yes", notes=nested(levels=96))
+
+    reply = await asked_once(a_model(endpoint), reach, {"q": "Who?"})
+
+    assert reply.sample["output_text"] == "yes"
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -300,6 +318,8 @@ async def test_tokens_that_cannot_be_are_not_counted(
         returns({"choices": [{"message": {"content": ["yes"]}}]}),
         returns({"choices": [{"text": "yes"}]}),
         returns({"error": {"message": "overloaded"}}),
+        says("yes", notes=nested(levels=97)),
+        says("yes", notes=nested(levels=300)),
     ],
 )
 async def test_garbage_is_a_failure_that_may_be_better_next_time(
