@@ -53,6 +53,9 @@ class ChunkRequested(Open):
     job_id: UUID
     job: Name
     workspace: Name
+    source_job_id: Annotated[
+        UUID | None, Field(description="The job that this one is derived from.")
+    ] = None
     chunk: Count
     dataset: Name
     first_row: Count

@@ -83,6 +83,7 @@ async def test_a_retry_asks_only_for_the_rows_that_failed(stores: Stores) -> Non
 
     assert [(chunk.plan.model.name, chunk.rows) for chunk in taken] == [("live", (3, 4, 17))]
     assert taken[0].lines.split(b"\n") == [an_item(3), an_item(4), an_item(17)]
+    assert taken[0].source_job_id == source.job_id
     told = await stores.jobs.job("default", job.name)
     assert (told.rows, told.rows_total, told.derived_from) == (37, 40, source.name)
 

@@ -181,6 +181,7 @@ def a_live_chunk(
     *questions: str | bytes,
     chunk: int = 0,
     job_id: UUID = JOB_ID,
+    source_job_id: UUID | None = None,
     workspace: str = "default",
     first_row: int = 0,
     rows: tuple[int, ...] | None = None,
@@ -195,6 +196,7 @@ def a_live_chunk(
         job_id=job_id,
         job="capitals-1",
         workspace=workspace,
+        source_job_id=source_job_id,
         chunk=chunk,
         dataset="capitals",
         first_row=first_row,
@@ -416,6 +418,45 @@ async def test_only_the_very_same_question_is_a_hit(change: dict[str, object]) -
                 workspace=str(change.get("workspace", "default")),
                 repeat=1 if "repeat" in change else 0,
             )
+        )
+
+    # then
+    assert len(evaluator.endpoint.calls) == 2
+
+
+@pytest.mark.parametrize("cache", ["off", "read", "write", "on"])
+async def test_a_derived_job_finds_what_its_source_had_paid_for(cache: CacheMode) -> None:
+    # given
+    model = a_parrot(cache=cache, is_priced=True)
+    shelf = Shelf()
+    async with running(shelf=shelf) as evaluator:
+        await evaluator.score(a_live_chunk("Paris", "Rome", model=model))
+        await eventually(lambda: len(shelf.kept) >= 2)
+
+        # when
+        await evaluator.score(
+            a_live_chunk(
+                "Rome", rows=(1,), job_id=uuid4(), source_job_id=JOB_ID, chunk=5, model=model
+            )
+        )
+        scored = (await evaluator.results(2))[1]
+
+    # then
+    assert len(evaluator.endpoint.calls) == 2
+    assert scored.samples == [{"output_text": "Rome"}]
+    assert scored.header.asked == (Asked(calls=0, is_cached=True, cost=0.0),)
+
+
+async def test_what_a_source_was_answered_for_another_row_is_not_taken() -> None:
+    # given
+    shelf = Shelf()
+    async with running(shelf=shelf) as evaluator:
+        await evaluator.score(a_live_chunk("Paris"))
+        await eventually(lambda: len(shelf.kept) == 1)
+
+        # when
+        await evaluator.score(
+            a_live_chunk("Paris", rows=(1,), job_id=uuid4(), source_job_id=JOB_ID)
         )
 
     # then

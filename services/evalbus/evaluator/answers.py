@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from pydantic import ValidationError
@@ -29,9 +29,11 @@ KEYS_MAX = 256
 
 @dataclass(frozen=True, kw_only=True)
 class RowKeys:
-    """Where the answer to one row's question may lie: for this job alone, and for whoever asks the same."""
+    """Where the answer to one row's question may lie: for this job alone, for the one that it is derived from alone,
+    and for whoever asks the same."""
 
     private: str
+    source: str | None
     shared: str
 
 
@@ -40,7 +42,8 @@ class ChunkAnswers:
     """Old and new answers for the rows of one chunk.
 
     An answer of this very row of this very job was paid for before its evaluator died: it counts as it was given.
-    Any other is a hit, which costs nothing.
+    Any other is a hit, which costs nothing: also what the job that this one is derived from had paid for before it
+    ended, and has no score for.
     """
 
     request: ChunkRequested
@@ -52,6 +55,7 @@ class ChunkAnswers:
         """Outcomes by offset, of the rows that need not be asked for; raises TransientError if nobody can tell."""
         keys = {question.offset: self._keys(question) for question in questions}
         wanted = {row.private for row in keys.values()}
+        wanted |= {row.source for row in keys.values() if row.source is not None}
         if self._reads:
             wanted |= {row.shared for row in keys.values()}
         found: dict[str, Answer] = {}
@@ -92,36 +96,46 @@ class ChunkAnswers:
     def _outcome(
         self, question: Question, keys: RowKeys, found: Mapping[str, Answer]
     ) -> Outcome | None:
-        private = found.get(keys.private)
-        if private is not None:
-            return self._own(private)
         shared = found.get(keys.shared)
-        if shared is None:
+        own = found.get(keys.private)
+        if own is None and shared is not None and self._is_own(shared, question):
+            own = shared
+        if own is not None:
+            ANSWERS_KNOWN.labels("this_job").inc()
+            return Outcome(result=own.sample, asked=own.asked)
+        hit = shared if keys.source is None else found.get(keys.source, shared)
+        if hit is None:
             return None
-        if shared.job_id == self.request.job_id and shared.row == self._row(question):
-            return self._own(shared)
         ANSWERS_KNOWN.labels("cache").inc()
         cost = None if self.model.price is None else 0.0
-        return Outcome(result=shared.sample, asked=Asked(is_cached=True, cost=cost))
+        return Outcome(result=hit.sample, asked=Asked(is_cached=True, cost=cost))
 
-    def _own(self, answer: Answer) -> Outcome:
-        ANSWERS_KNOWN.labels("this_job").inc()
-        return Outcome(result=answer.sample, asked=answer.asked)
+    def _is_own(self, answer: Answer, question: Question) -> bool:
+        return answer.job_id == self.request.job_id and answer.row == self._row(question)
 
     def _keys(self, question: Question) -> RowKeys:
-        request, identity = self.request, self.model.identity()
-        private = _digest(
+        request, source = self.request, self.request.source_job_id
+        shared = _digest(
+            "shared", request.workspace, self.model.identity(), question.request, request.repeat
+        )
+        return RowKeys(
+            private=self._private_key(question, request.job_id),
+            source=None if source is None else self._private_key(question, source),
+            shared=shared,
+        )
+
+    def _private_key(self, question: Question, job_id: UUID) -> str:
+        request = self.request
+        return _digest(
             "private",
-            str(request.job_id),
+            str(job_id),
             request.plan.model.name,
-            identity,
+            self.model.identity(),
             question.request,
             request.dataset,
             question.row,
             request.repeat,
         )
-        shared = _digest("shared", request.workspace, identity, question.request, request.repeat)
-        return RowKeys(private=private, shared=shared)
 
     def _row(self, question: Question) -> str:
         request = self.request

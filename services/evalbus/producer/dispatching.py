@@ -11,7 +11,7 @@ from evalbus.bus.topology import WORK, WORK_LIVE, WORK_RECORDED
 from evalbus.errors import TransientError, Unroutable
 from evalbus.logs import get_logger
 from evalbus.producer.commands import SOURCE
-from evalbus.store.base import ChunkToSend, DispatchStore, Watcher
+from evalbus.store.base import ChunkBroken, ChunkToSend, DispatchStore, JobStore, Watcher
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
 
@@ -27,6 +27,7 @@ class Dispatching:
     """Any number of producers may dispatch side by side; the store gives each chunk to one of them."""
 
     store: DispatchStore
+    jobs: JobStore
     bus: Bus
     work: Watcher
     window: int
@@ -52,6 +53,13 @@ class Dispatching:
         except TransientError as error:
             log.warning("dispatching.waits", error=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
+            return []
+        except ChunkBroken as broken:
+            # It would be the same at every try, and no chunk of any job would be sent any more.
+            log.exception("chunk.broken", job_id=str(broken.job_id))
+            message = "a chunk of it cannot be sent; the log of the producer says more"
+            with suppress(TransientError):
+                await self.jobs.fail(broken.job_id, code="internal", message=message)
             return []
 
     async def _send(self, chunks: Sequence[ChunkToSend]) -> None:
@@ -79,6 +87,7 @@ def requested(chunk: ChunkToSend) -> Outgoing:
         job_id=chunk.job_id,
         job=chunk.job,
         workspace=chunk.workspace,
+        source_job_id=chunk.source_job_id,
         chunk=chunk.chunk_no,
         dataset=chunk.dataset,
         first_row=chunk.first_row,

@@ -252,6 +252,8 @@ class ChunkToSend:
     job_id: UUID
     job: str
     workspace: str
+    source_job_id: UUID | None
+    """Of the job that this one is derived from."""
     plan: Plan
     limits: JobLimits
     chunk_no: int
@@ -266,6 +268,14 @@ class ChunkToSend:
     asking: Asking | None
     lines: bytes
     """The items, one a line, as they were read; with their samples where those are given."""
+
+
+class ChunkBroken(Exception):
+    """What is stored of a job does not make a message; nothing was taken."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"a chunk of job {job_id} cannot be sent")
+        self.job_id = job_id
 
 
 class DispatchStore(Protocol):
@@ -307,7 +317,10 @@ class DispatchStore(Protocol):
         ...
 
     async def take(self, *, window: int, most: int) -> Sequence[ChunkToSend]:
-        """Fill the window fairly and mark what was taken as in flight; empty when there is no place or no work."""
+        """Fill the window fairly and mark what was taken as in flight; empty when there is no place or no work.
+
+        Raises ChunkBroken for a job that has to end, so that the others go on.
+        """
         ...
 
     async def confirm(self, chunks: Sequence[ChunkToSend]) -> None:

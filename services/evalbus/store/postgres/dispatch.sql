@@ -237,7 +237,7 @@ RETURNING job_no;
 -- name: job_to_send
 SELECT
     j.job_id, j.name, j.workspace, j.month, j.spec, j.limits,
-    s.job_no AS source_no, s.month AS source_month
+    s.job_no AS source_no, s.month AS source_month, s.job_id AS source_job_id
 FROM job AS j
 LEFT JOIN job AS s ON s.job_no = j.derived_from
 WHERE j.job_no = $1;

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from evalbus.store.base import ChunkToSend, JobLimits
+from evalbus.store.base import ChunkBroken, ChunkToSend, JobLimits
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load
@@ -34,6 +34,7 @@ class _JobToSend:
     """One for each model."""
     source: tuple[int, date] | None
     """The job that it is derived from."""
+    source_job_id: UUID | None
 
 
 class Sending:
@@ -46,8 +47,12 @@ class Sending:
     async def chunk(
         self, connection: Connection, job_no: int, record: "asyncpg.Record"
     ) -> ChunkToSend:
-        """Given the chunk's row as it was taken."""
+        """Given the chunk's row as it was taken. Raises ChunkBroken."""
         job = await self._job(connection, job_no)
+        try:
+            lines = await self._lines(connection, job, record)
+        except asyncpg.DataError as error:
+            raise ChunkBroken(job.job_id) from error
         model_no: int = record["model_no"]
         dataset_no: int = record["dataset_no"]
         concurrency: int | None = record["concurrency"]
@@ -56,6 +61,7 @@ class Sending:
             job_id=job.job_id,
             job=job.name,
             workspace=job.workspace,
+            source_job_id=job.source_job_id,
             plan=job.plans[model_no],
             limits=job.limits,
             chunk_no=record["chunk_no"],
@@ -67,7 +73,7 @@ class Sending:
             is_live=record["is_live"],
             samples_are_given=record["is_given"],
             asking=_asking(job.params, concurrency) if record["is_live"] and concurrency else None,
-            lines=await self._lines(connection, job, record),
+            lines=lines,
         )
 
     async def _lines(
@@ -115,6 +121,7 @@ class Sending:
             datasets=tuple(dataset.name for dataset in benchmark.datasets),
             plans=tuple(Plan(model=model, metrics=benchmark.metrics) for model in benchmark.models),
             source=None if source_no is None else (source_no, record["source_month"]),
+            source_job_id=record["source_job_id"],
         )
         return job
 
