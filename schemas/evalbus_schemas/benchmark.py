@@ -247,7 +247,9 @@ class StartBenchmark(Closed):
         Name | None, Field(description="By default that of a saved benchmark, else `default`.")
     ] = None
     labels: Labels = {}
-    params: Annotated[Params | None, Field(description="Replaces the benchmark's own.")] = None
+    params: Annotated[
+        Params | None, Field(description="What is given takes the place of the benchmark's own.")
+    ] = None
     idempotency_key: IdempotencyKey = None
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, field_serializer, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
 from evalbus_schemas.benchmark import (
@@ -90,11 +90,6 @@ class RetryJob(JobNamed):
         Params | None, Field(description="What is given replaces what the job ran with.")
     ] = None
     idempotency_key: IdempotencyKey = None
-
-    @field_serializer("params")
-    def _as_given(self, params: Params | None) -> JsonObject | None:
-        """Also where it is the default: the job may have run with something else."""
-        return None if params is None else params.model_dump(mode="json", exclude_unset=True)
 
 
 class RescoreJob(JobNamed):

@@ -356,3 +356,17 @@ def test_a_message_may_name_a_saved_benchmark_and_a_refusal_goes_to_its_workspac
         )
         (job,) = client.jobs.list()
         assert (job.workspace, job.benchmark, job.rows) == ("team", "team/quiz", 2)
+
+
+def test_params_of_a_start_take_the_place_of_the_saved_ones_and_leave_the_rest(
+    client: Client,
+) -> None:
+    save_the_parts(client)
+    client.benchmarks.create(
+        NAMED | {"params": {"limit_samples": 1, "max_row_error_ratio": 0.5, "max_retries": 1}}
+    )
+
+    job = client.jobs.start("default/quiz", params={"max_retries": 3})
+    ended = client.jobs.wait(job.name, timeout_seconds=60)
+
+    assert (ended.status, ended.rows) == ("completed", 1)

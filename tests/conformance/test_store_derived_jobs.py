@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from evalbus.store.base import ChunkToSend, Derived, Lease, LeaseLost, NewJob
+from evalbus.store.base import ChunkBroken, ChunkToSend, Derived, Lease, LeaseLost, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import SAMPLE_SEPARATOR
 from evalbus_schemas.jobs import Derivation, Job, JobStatus
@@ -258,3 +258,21 @@ async def test_rows_are_taken_over_once_however_often_it_is_tried(stores: Stores
         await stores.dispatch.take_over(lease, 0, lease_seconds=LEASE_SECONDS)
 
     assert await stores.value("SELECT count(DISTINCT job_no) FROM score") == 2
+
+
+async def test_a_job_whose_chunk_cannot_be_made_does_not_hold_up_the_others(
+    stores: Stores,
+) -> None:
+    source, new = await with_failures(stores, failing={1}, rows=3)
+    job, _ = await stores.jobs.create(derived(source, "rescore", new.benchmark))
+    await take_over(stores)
+    await stores.value("UPDATE score SET errors = 'no JSON' WHERE errors IS NOT NULL RETURNING 1")
+    await stores.a_job_read(a_new_job(name="other"), rows=3)
+
+    with pytest.raises(ChunkBroken) as broken:
+        await stores.take()
+    await stores.jobs.fail(broken.value.job_id, code="internal", message="it cannot be sent")
+    taken = await stores.take()
+
+    assert broken.value.job_id == job.job_id
+    assert [chunk.job for chunk in taken] == ["other"]

@@ -75,11 +75,12 @@ class Calls:
 
 
 def _request(method: Method, params: BaseModel) -> Outgoing:
-    # Defaults are left out, so that a service that is older than this client is not told of fields it does not know.
+    # What nobody gave is left out, so that a service that is older than this client is not told of fields it does
+    # not know; what somebody gave is told, also where it is the default.
     request = RpcRequest(
         jsonrpc="2.0",
         method=method.name,
-        params=params.model_dump(mode="json", exclude_defaults=True),
+        params=params.model_dump(mode="json", exclude_unset=True),
         id=str(uuid4()),
     )
     is_command = method.kind == "command"

@@ -10,7 +10,7 @@ from evalbus.client.calls import Calls
 from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
 from evalbus.errors import Unavailable
-from evalbus_schemas.base import Labels
+from evalbus_schemas.base import JsonObject, Labels
 from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Params, Plugin, StartBenchmark
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.queries import (
@@ -60,7 +60,7 @@ class Jobs:
             "job": job,
             "workspace": self._workspace,
             "labels": labels or {},
-            "params": params,
+            "params": _given(params),
             # Made here and not by the service, so that the call may be repeated when its reply is lost.
             "idempotency_key": idempotency_key or str(uuid4()),
         }
@@ -125,13 +125,11 @@ class Jobs:
 
         Of `params` what is given replaces what the job ran with. Raises Conflict when there is nothing to retry.
         """
-        if isinstance(params, Params):
-            params = params.model_dump(mode="json", exclude_unset=True)
         document: dict[str, object] = {
             "job": job,
             "workspace": self._workspace,
             "name": name,
-            "params": params,
+            "params": _given(params),
             "idempotency_key": idempotency_key or str(uuid4()),
         }
         command = parameters(RetryJob, document)
@@ -244,7 +242,14 @@ class Jobs:
         return parameters(JobNamed, {"job": job, "workspace": self._workspace})
 
 
-def _benchmark(source: BenchmarkSource) -> BenchmarkFile | str:
+def _benchmark(source: BenchmarkSource) -> JsonObject | str:
     if isinstance(source, str) and is_reference(source):
         return source
-    return load_benchmark(source)
+    return load_benchmark(source).model_dump(mode="json", exclude_unset=True)
+
+
+def _given(params: Params | Mapping[str, object] | None) -> Mapping[str, object] | None:
+    """Only what somebody set: the rest stays as the benchmark, or the job before, has it."""
+    if isinstance(params, Params):
+        return params.model_dump(mode="json", exclude_unset=True)
+    return params

@@ -17,10 +17,11 @@ from evalbus.producer.references import References
 from evalbus.producer.uploads import UploadFiles
 from evalbus.settings import Settings
 from evalbus.store.base import JobLimits, JobStore, NewJob
-from evalbus_schemas.benchmark import Benchmark, StartBenchmark
+from evalbus_schemas.benchmark import Benchmark, Params, StartBenchmark
 from evalbus_schemas.queries import JobStarted
 
 FIRST_ROWS = 100
+LOOK_SECONDS_MAX = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +74,22 @@ class Acceptance:
             benchmark = await self.references.saved_benchmark(_in_its_workspace(command))
         else:
             benchmark = await self.references.written_out(command.benchmark)
-        if command.params is None:
-            return benchmark
-        return benchmark.model_copy(update={"params": command.params})
+        return benchmark.model_copy(update={"params": with_given(benchmark.params, command.params)})
 
     async def _look_at(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The first rows of every dataset hold what the templates ask for; what the datasets look like now."""
         uses = self.checks.benchmark(benchmark)
-        async with self.uploads.at_hand(benchmark.datasets) as uploads:
-            return await asyncio.to_thread(self._fingerprints, benchmark, uses, uploads)
+        try:
+            # A source that never answers must not keep whoever comes behind from being heard.
+            async with (
+                asyncio.timeout(LOOK_SECONDS_MAX),
+                self.uploads.at_hand(benchmark.datasets) as uploads,
+            ):
+                return await asyncio.to_thread(self._fingerprints, benchmark, uses, uploads)
+        except TimeoutError:
+            raise Invalid(
+                f"the first rows of the datasets could not be read within {LOOK_SECONDS_MAX:g} s"
+            ) from None
 
     def _fingerprints(
         self, benchmark: Benchmark, uses: Sequence[TemplateUse], uploads: Uploads
@@ -96,6 +104,13 @@ class Acceptance:
                 return tuple(reader.fingerprint().model_dump_json() for reader in readers)
             except SourceBroken as error:
                 raise Invalid(error.message, {"found": error.code}) from None
+
+
+def with_given(params: Params, given: Params | None) -> Params:
+    """What was given takes the place of what a benchmark or an earlier job said; the rest stays."""
+    if given is None:
+        return params
+    return params.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
 
 
 def job_limits(settings: Settings) -> JobLimits:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from evalbus.datasets import TemplateUse, check_first_rows, template_uses
 from evalbus.errors import Conflict, Invalid
 from evalbus.models import SAMPLE_FIELDS
+from evalbus.producer.accepting import with_given
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.references import References
 from evalbus.store.base import Derived, JobLimits, JobStore, NewJob, SourceJob
@@ -134,16 +135,14 @@ class Deriving:
 
 def _merged(params: Params, given: Params | None) -> Params:
     """What was given takes the place of what the job ran with. Raises Invalid if that would be other rows."""
-    if given is None:
-        return params
-    changes = {name: getattr(given, name) for name in given.model_fields_set}
+    merged = with_given(params, given)
     for name in SAME_ROWS:
-        if name in changes and changes[name] != getattr(params, name):
+        if getattr(merged, name) != getattr(params, name):
             raise Invalid(
                 f"params.{name} of a retry is that of the job that it goes on from",
-                {"wanted": getattr(params, name), "found": changes[name]},
+                {"wanted": getattr(params, name), "found": getattr(merged, name)},
             )
-    return params.model_copy(update=changes)
+    return merged
 
 
 def _content_hash(how: Derivation, command: RetryJob | RescoreJob) -> bytes:

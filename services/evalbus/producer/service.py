@@ -25,7 +25,7 @@ from evalbus.store.base import (
     UploadStore,
 )
 
-COMMANDS_AT_ONCE = 8
+COMMANDS_AT_ONCE = 32
 
 
 @asynccontextmanager
@@ -87,6 +87,7 @@ async def serve(
         )
         dispatching = Dispatching(
             store=dispatch,
+            jobs=jobs,
             bus=bus,
             work=changes.watch("work"),
             window=settings.window_chunks,
