@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from evalbus.bus import codec
-from evalbus.bus.base import Message, Outgoing
+from evalbus.bus.base import BusHealth, Message, Outgoing
 from evalbus.bus.memory import MemoryBus
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import (
@@ -47,6 +47,7 @@ from evalbus_schemas.queries import ANSWERS_FIND, AnswersFound, FindAnswers
 from tests.buses import Inbox, eventually, to
 from tests.parrot import (
     ENDPOINT,
+    Behaviour,
     Endpoint,
     a_parrot,
     a_row,
@@ -118,16 +119,34 @@ class Shelf:
         )
 
 
+class LosableBus(MemoryBus):
+    """Says that it is not connected when it is told to."""
+
+    is_lost = False
+
+    @property
+    def health(self) -> BusHealth:
+        health = super().health
+        return replace(health, is_connected=health.is_connected and not self.is_lost)
+
+
 @dataclass
 class Evaluator:
     """One that runs, with what it reaches and what comes out of it."""
 
-    bus: MemoryBus
+    bus: LosableBus
     endpoint: Endpoint
     shelf: Shelf
     scored: Inbox = field(default_factory=Inbox)
     signs: Inbox = field(default_factory=Inbox)
     dead: Inbox = field(default_factory=Inbox)
+
+    def lose_the_bus(self) -> None:
+        """It still carries messages, so that what is sent can be seen; only its health says that it is away."""
+        self.bus.is_lost = True
+
+    def find_the_bus(self) -> None:
+        self.bus.is_lost = False
 
     async def send(self, *chunks: Message) -> None:
         await self.bus.publish(*(to(WORK_LIVE, chunk) for chunk in chunks))
@@ -153,7 +172,7 @@ async def running(
     attempts_max: int = 8,
     message_bytes_max: int = 8 * 1024 * 1024,
 ) -> AsyncGenerator[Evaluator]:
-    async with MemoryBus() as bus:
+    async with LosableBus() as bus:
         evaluator = Evaluator(bus, endpoint or Endpoint(), shelf or Shelf())
         async with (
             bus.subscribe(SCORED_QUEUE, evaluator.scored, prefetch=100),
@@ -557,6 +576,53 @@ async def test_a_chunk_in_hand_is_cut_off_with_its_calls_when_the_evaluator_stop
     assert not evaluator.scored.messages
 
 
+async def test_a_chunk_that_comes_again_while_it_is_asked_waits_for_the_same_answer() -> None:
+    # given
+    may_answer = asyncio.Event()
+    endpoint = Endpoint(first=[_answer_after(may_answer)])
+    chunk = a_live_chunk("Paris", chunk=7)
+
+    # when
+    async with running(endpoint) as evaluator:
+        await evaluator.send(chunk)
+        await eventually(lambda: endpoint.at_work == 1)
+        await evaluator.send(chunk, a_live_chunk("Rome", chunk=8))
+        await evaluator.scored.holds(
+            1
+        )  # the other chunk, which came after the copy, is not held up
+        may_answer.set()
+        results = await evaluator.results(3)
+
+    # then
+    assert endpoint.prompts == ["Paris", "Rome"]
+    assert [scored.header.chunk for scored in results] == [8, 7, 7]
+    assert results[1].samples == results[2].samples == [{"output_text": "Paris"}]
+
+
+async def test_no_call_is_begun_while_the_bus_is_away_and_those_that_are_out_are_kept() -> None:
+    # given
+    may_answer = asyncio.Event()
+    endpoint = Endpoint(first=[_answer_after(may_answer), _answer_after(may_answer)])
+    shelf = Shelf()
+    async with running(endpoint, shelf=shelf) as evaluator:
+        await evaluator.send(a_live_chunk("a", "b", "c", "d", concurrency=2))
+        await eventually(lambda: endpoint.at_work == 2)
+
+        # when
+        evaluator.lose_the_bus()
+        may_answer.set()
+        await eventually(lambda: len(shelf.kept) == 2)
+        asked_meanwhile = list(endpoint.prompts)
+        evaluator.find_the_bus()
+        (scored,) = await evaluator.results()
+
+    # then
+    assert asked_meanwhile == ["a", "b"]
+    assert endpoint.prompts == ["a", "b", "c", "d"]
+    assert [sample["output_text"] for sample in scored.samples] == ["a", "b", "c", "d"]
+    assert len(evaluator.scored.messages) == 1
+
+
 async def test_a_chunk_that_waits_says_for_what_at_once() -> None:
     # given
     endpoint = Endpoint(first=[throttled(retry_after_seconds=0.3)])
@@ -642,6 +708,14 @@ async def test_given_samples_are_scored_from_either_queue_without_a_call() -> No
 def _of_some_job(question: str, *, cache: CacheMode, is_priced: bool = False) -> Message:
     model = a_parrot(cache=cache, is_priced=is_priced)
     return a_live_chunk(question, job_id=uuid4(), model=model)
+
+
+def _answer_after(event: asyncio.Event) -> Behaviour:
+    async def answer(request: JsonObject, call: Call) -> str:
+        await event.wait()
+        return await _answer(request, call)
+
+    return answer
 
 
 async def _answer(request: JsonObject, _: Call) -> str:

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from evalbus.bus.base import Bus, BusHealth
+from evalbus.bus.memory import MemoryBus
+from evalbus.errors import Unavailable
 from evalbus.evaluator.advance import Advance
 from evalbus.evaluator.asking import CIRCUIT_OPEN_CODE, Asker, Outcome, Question
 from evalbus.evaluator.circuit import OUTAGES_MAX, Circuit
@@ -22,6 +25,16 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+class Losable(MemoryBus):
+    """Says that it is connected until it is told otherwise."""
+
+    is_away = False
+
+    @property
+    def health(self) -> BusHealth:
+        return BusHealth(is_connected=not self.is_away, idle_subscriptions=())
+
+
 def an_asker(
     endpoint: Endpoint,
     *,
@@ -32,6 +45,7 @@ def an_asker(
     is_priced: bool = False,
     circuit: Circuit | None = None,
     advance: Advance | None = None,
+    bus: Bus | None = None,
 ) -> Asker:
     return Asker(
         model=Parrot(Parrot.Parameters(is_priced=is_priced), RowLimits()),
@@ -49,6 +63,7 @@ def an_asker(
         job_id=JOB_ID,
         job_seen_at=0.0,
         traceparent="00-trace",
+        bus=bus or Losable(),
     )
 
 
@@ -304,6 +319,22 @@ async def test_a_row_that_pauses_holds_up_nothing_while_another_is_answered() ->
         assert advance.waits_for == "retry_delay"
         with advance.calling():
             assert advance.waits_for is None
+
+
+@fast_forward
+async def test_a_row_is_given_up_before_its_next_call_when_the_bus_has_gone_away() -> None:
+    # given
+    endpoint, bus = Endpoint(first=[throttled()]), Losable()
+    asking = asyncio.create_task(an_asker(endpoint, bus=bus).ask(a_question()))
+    await asyncio.sleep(0.1)
+
+    # when
+    bus.is_away = True
+    with pytest.raises(Unavailable):
+        await asking
+
+    # then
+    assert len(endpoint.calls) == 1
 
 
 @fast_forward

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import orjson
 
+from evalbus.bus.base import Bus
+from evalbus.errors import Unavailable
 from evalbus.evaluator.advance import Advance
 from evalbus.evaluator.call_log import cut_log
 from evalbus.evaluator.circuit import Circuit, CircuitOpen, Pass, Visitor
@@ -53,8 +55,10 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Asker:
-    """Asks one model for the rows of one chunk. Nothing but cancellation comes out of it: a row that cannot be
-    answered is an outcome."""
+    """Asks one model for the rows of one chunk. A row that cannot be answered is an outcome.
+
+    Raises Unavailable, and nothing else but cancellation, instead of beginning a call while the bus is away.
+    """
 
     model: LiveModel
     circuit: Circuit
@@ -66,6 +70,7 @@ class Asker:
     job_id: UUID
     job_seen_at: float
     traceparent: str | None
+    bus: Bus
 
     async def ask(self, question: Question) -> Outcome:
         return await _Row(self, question).outcome()
@@ -110,8 +115,11 @@ class _Row:
     async def _answered(self, leave: Pass) -> Outcome:
         asker = self._asker
         started = _now()
-        self._calls += 1
         with asker.circuit.judged(leave), asker.advance.calling():
+            if not asker.bus.health.is_connected:
+                # Whoever has the chunk by now asks for this row as well.
+                raise Unavailable("the bus went away while a chunk was being asked")
+            self._calls += 1
             reply = await self._reply(self._ends - started)
         seconds = _now() - started
         self._log.append(reply.log)

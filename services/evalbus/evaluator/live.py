@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from evalbus.bus import codec
 from evalbus.bus.base import Bus, Message, Outgoing
-from evalbus.errors import Invalid, Malformed
+from evalbus.errors import Invalid, Malformed, Unavailable
 from evalbus.evaluator.advance import Advance, SignsOfLife
 from evalbus.evaluator.answers import ChunkAnswers
 from evalbus.evaluator.asking import Asker, Outcome, Question
@@ -22,6 +22,7 @@ from evalbus.evaluator.plans import ready_model
 from evalbus.evaluator.retrying import Random
 from evalbus.evaluator.scorer import Scorer, scored_message
 from evalbus.evaluator.scoring import join_lines, split_lines
+from evalbus.evaluator.single_flight import SingleFlight
 from evalbus.models import LiveModel, Reach
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
@@ -33,7 +34,12 @@ ENVELOPE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class AskAndScoreChunk:
-    """The handler of live chunks. Safe to repeat: answers that were kept are not asked for again."""
+    """The handler of live chunks. Safe to repeat: answers that were kept are not asked for again.
+
+    A chunk that comes again while it is worked on here (the broker sends it anew when a connection is lost, and
+    handlers go on) waits for the same answer. One that is worked on while the bus is away is given up, for the
+    broker gives it to another.
+    """
 
     scorer: Scorer
     bus: Bus
@@ -44,11 +50,21 @@ class AskAndScoreChunk:
     heartbeat_seconds: float
     rpc_seconds: float
     message_bytes_max: int
+    in_flight: SingleFlight[Sequence[Outgoing]] = field(
+        default_factory=SingleFlight[Sequence[Outgoing]]
+    )
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
         request, lines = codec.parse_lines(
             message, ChunkRequested, type=cloudevents.CHUNK_REQUESTED
         )
+        return await self.in_flight.do(
+            (request.job_id, request.chunk), lambda: self._scored(message, request, lines)
+        )
+
+    async def _scored(
+        self, message: Message, request: ChunkRequested, lines: bytes
+    ) -> Sequence[Outgoing]:
         signs = SignsOfLife(
             bus=self.bus,
             evaluator=self.scorer.evaluator,
@@ -137,7 +153,10 @@ class _Chunk:
             self._note(offset, outcome)
 
     async def _ask(self, questions: Sequence[Question]) -> None:
-        """All of them, so many at once as the chunk may; each answer is kept as it comes."""
+        """All of them, so many at once as the chunk may; each answer is kept as it comes.
+
+        Raises Unavailable when the bus went away; answers to calls that were out by then are kept all the same.
+        """
         asking = self._request.asking
         assert asking is not None, "looked at before anything was done"
         asker = Asker(
@@ -151,12 +170,19 @@ class _Chunk:
             job_id=self._request.job_id,
             job_seen_at=self._tools.circuits.first_seen(self._request.job_id),
             traceparent=self._traceparent,
+            bus=self._tools.bus,
         )
         waiting = iter(questions)
+        given_up: list[Unavailable] = []
 
         async def ask_some() -> None:
             for question in waiting:
-                outcome = await asker.ask(question)
+                try:
+                    outcome = await asker.ask(question)
+                except Unavailable as error:
+                    # Raised later: calls for other rows are out, and will have to be paid for.
+                    given_up.append(error)
+                    return
                 self._note(question.offset, outcome)
                 if not isinstance(outcome.result, WhyNot):
                     self._keep(question, outcome.result, outcome.asked)
@@ -164,6 +190,8 @@ class _Chunk:
         async with asyncio.TaskGroup() as callers:
             for _ in range(min(asking.concurrency, len(questions))):
                 callers.create_task(ask_some())
+        if given_up:
+            raise given_up[0]
 
     def _keep(self, question: Question, sample: JsonObject, asked: Asked) -> None:
         for answer in self._answers.given(question, sample, asked):
