@@ -1,7 +1,7 @@
 """The life of one delivered message: handled, its outputs published, and only then done with."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, assert_never
@@ -31,11 +31,18 @@ class Settler:
     policy: RetryPolicy
     publish: Publish
 
-    async def settle(self, message: Message, *, fault: Malformed | None = None) -> Pause | None:
+    async def settle(
+        self,
+        message: Message,
+        *,
+        fault: Malformed | None = None,
+        comes_anyway: Callable[[], bool] = lambda: False,
+    ) -> Pause | None:
         """Return when the message may be acknowledged; a Pause asks the subscription to rest.
 
-        `fault` is what is wrong with a message that no handler can be given. Whatever this raises,
-        cancellation too, means that the message is not done with and must come back.
+        `fault` is what is wrong with a message that no handler can be given; `comes_anyway` tells whether the
+        connection that it came on is lost: then a failure is no reason to send it once more. Whatever this
+        raises, cancellation too, means that the message is not done with and must come back.
         """
         with bound_contextvars(
             queue=self.queue.name, message_id=message.id, type=message.type, attempt=message.attempt
@@ -45,6 +52,10 @@ class Settler:
                     raise fault
                 await self._publish_held(await self._outputs(message))
             except Exception as error:
+                if comes_anyway():
+                    # A copy beside it would have two handlers do the same at once.
+                    log.warning("message.left_to_the_broker", error=_words(error))
+                    return None
                 return await self._answer(message, error)
             return None
 

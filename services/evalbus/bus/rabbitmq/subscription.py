@@ -79,7 +79,9 @@ class RabbitMQSubscription:
                 return
             message = from_queue(delivered, self.queue, body_bytes_max=self._message_bytes_max)
             try:
-                pause = await self._settler.settle(message, fault=fault_of(delivered))
+                pause = await self._settler.settle(
+                    message, fault=fault_of(delivered), comes_anyway=lambda: raw.is_closed
+                )
             except Exception as error:
                 # Neither handled nor set aside: the topology is broken, and the broker keeps it meanwhile.
                 log.error("message.returned", queue=self.queue.name, exc_info=error)
