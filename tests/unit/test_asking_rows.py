@@ -277,6 +277,36 @@ async def test_waiting_for_an_endpoint_to_come_back_uses_up_no_call() -> None:
     assert all(outcome.asked.calls == 1 for outcome in outcomes)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+@pytest.mark.parametrize("down_seconds", [0.1, 1.0, 5.0, 25.0])
+@fast_forward
+async def test_few_rows_at_once_outlast_an_endpoint_that_is_down_for_a_while(
+    at_once: int, down_seconds: float
+) -> None:
+    # given
+    endpoint, circuit = Endpoint(), Circuit(ENDPOINT, patience_seconds=120)
+    asker = an_asker(endpoint, circuit=circuit, max_retries=3)
+    await asker.ask(a_question())
+    endpoint.down = outage()
+    asyncio.get_running_loop().call_later(down_seconds, setattr, endpoint, "down", None)
+    rows = iter(range(10))
+
+    # when
+    async def ask_some() -> list[Outcome]:
+        return [await asker.ask(a_question(str(row))) for row in rows]
+
+    outcomes = [
+        outcome
+        for some in await asyncio.gather(*(ask_some() for _ in range(at_once)))
+        for outcome in some
+    ]
+
+    # then
+    assert len(outcomes) == 10
+    assert not [outcome for outcome in outcomes if isinstance(outcome.result, WhyNot)]
+    assert max(outcome.asked.calls for outcome in outcomes) <= 4
+
+
 @fast_forward
 async def test_what_holds_up_a_row_can_be_seen() -> None:
     # given

@@ -8,7 +8,9 @@ import pytest
 from evalbus.evaluator.circuit import (
     COOL_DOWN_SECONDS,
     COOL_DOWN_SECONDS_MAX,
+    LAST_CALL_PATIENCE,
     OUTAGES_MAX,
+    OUTAGES_MAX_ONCE_ANSWERED,
     Circuit,
     CircuitOpen,
     Circuits,
@@ -37,9 +39,12 @@ async def call(
     since: float = 0.0,
     within: float = 1000.0,
     calls_left: int = 1,
+    calls_made: int = 0,
 ) -> float:
     """One call of one row; when it was made."""
-    visitor = Visitor(since=since, until=now() + within, calls_left=calls_left)
+    visitor = Visitor(
+        since=since, until=now() + within, calls_left=calls_left, calls_made=calls_made
+    )
     leave = await circuit.enter(visitor)
     with circuit.judged(leave):
         made_at = now()
@@ -64,7 +69,8 @@ async def answered_once() -> Circuit:
 
 async def opened(circuit: Circuit) -> Circuit:
     for _ in range(OUTAGES_MAX):
-        await failed_call(circuit)
+        if not circuit.is_open:
+            await failed_call(circuit)
     assert circuit.is_open
     return circuit
 
@@ -82,6 +88,64 @@ async def test_it_opens_after_ten_outages_in_a_row_and_not_before() -> None:
 
     # then
     assert (before, circuit.is_open) == (False, True)
+
+
+@fast_forward
+async def test_it_opens_after_three_when_it_has_answered_before() -> None:
+    # given
+    circuit = await answered_once()
+
+    # when
+    for _ in range(OUTAGES_MAX_ONCE_ANSWERED - 1):
+        await failed_call(circuit)
+    before = circuit.is_open
+    await failed_call(circuit)
+
+    # then
+    assert (before, circuit.is_open) == (False, True)
+
+
+@fast_forward
+async def test_a_row_keeps_its_last_retry_back_for_a_while_and_then_looks_all_the_same() -> None:
+    # given
+    circuit = await opened(await answered_once())
+    started = now()
+
+    # when
+    made_at = await call(circuit, calls_left=1, calls_made=3)
+
+    # then
+    assert made_at - started == pytest.approx(PATIENCE * LAST_CALL_PATIENCE, abs=0.01)
+
+
+@fast_forward
+async def test_a_row_at_its_last_retry_goes_on_at_once_when_another_finds_the_endpoint_back() -> (
+    None
+):
+    # given
+    circuit = await opened(await answered_once())
+    started = now()
+
+    # when
+    made_at = await asyncio.gather(
+        call(circuit, calls_left=1, calls_made=3), call(circuit, calls_left=4)
+    )
+
+    # then
+    assert made_at == pytest.approx([started + COOL_DOWN_SECONDS] * 2, abs=0.01)
+
+
+@fast_forward
+async def test_a_row_whose_time_is_short_uses_its_last_retry_within_it() -> None:
+    # given
+    circuit = await opened(await answered_once())
+    started = now()
+
+    # when
+    made_at = await call(circuit, within=5.0, calls_left=1, calls_made=3)
+
+    # then
+    assert made_at - started == pytest.approx(5.0, abs=0.01)
 
 
 @pytest.mark.parametrize("answer", [None, refused()], ids=["an answer", "a refusal"])

@@ -108,6 +108,7 @@ class _Row:
             since=asker.job_seen_at,
             until=self._ends - self._call_seconds_min,
             calls_left=self._calls_left,
+            calls_made=self._calls,
         )
         with asker.advance.barred() if asker.circuit.is_open else nullcontext():
             return await asker.circuit.enter(visitor)

@@ -15,7 +15,13 @@ from evalbus.telemetry import CIRCUIT_OPEN, endpoint_host
 log = get_logger(__name__)
 
 OUTAGES_MAX = 10
-"""So many in a row open the circuit."""
+"""So many in a row open the circuit of an endpoint that never answered: its rows fail then without a call."""
+OUTAGES_MAX_ONCE_ANSWERED = 3
+"""Of one that has answered: its rows then wait, and must not have used up their calls before. With the usual three
+retries a row alone with its endpoint opens it with a call to spare."""
+LAST_CALL_PATIENCE = 0.25
+"""The part of the patience after which a row's last retry is used to see whether an endpoint is back: longer than most
+restarts take, and when it is back before, no more than that is lost."""
 COOL_DOWN_SECONDS = 1.0
 """Before the first probe; twice as long after each that fails."""
 COOL_DOWN_SECONDS_MAX = 15.0
@@ -37,6 +43,12 @@ class Visitor:
     until: float
     """It waits no longer."""
     calls_left: int
+    calls_made: int = 0
+
+    @property
+    def is_at_its_last_retry(self) -> bool:
+        """It has waited for the endpoint before, and would fail with the next outage."""
+        return self.calls_left == 1 and self.calls_made > 0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -97,7 +109,8 @@ class Circuit:
                 ends = self._patience_ends(visitor, opening)
                 if now >= ends:
                     raise CircuitOpen(self._cause)
-                wake_at = opening.probe_at if opening.probe_at > now else ends
+                probe_at = self._probe_at(visitor, opening)
+                wake_at = probe_at if probe_at > now else ends
                 await self._change(min(wake_at, ends) - now)
         finally:
             self._visitors.discard(visitor)
@@ -129,7 +142,14 @@ class Circuit:
             return True
         # A probe is likely to fail: whoever has most calls left can bear it best.
         most = max(other.calls_left for other in self._visitors)
-        return now >= opening.probe_at and visitor.calls_left == most
+        return now >= self._probe_at(visitor, opening) and visitor.calls_left == most
+
+    def _probe_at(self, visitor: Visitor, opening: _Opening) -> float:
+        """When this one may look, if nobody does who can bear it better."""
+        if not (self._has_answered and visitor.is_at_its_last_retry):
+            return opening.probe_at
+        held_back = opening.since + self._patience_seconds * LAST_CALL_PATIENCE
+        return max(opening.probe_at, min(held_back, visitor.until))
 
     def _patience_ends(self, visitor: Visitor, opening: _Opening) -> float:
         if opening.is_probing or _now() >= opening.probe_at:
@@ -157,7 +177,8 @@ class Circuit:
         self._outages += 1
         self._outage_at = max(self._outage_at, leave.at)
         self._cause = failed.message
-        if self._opening is None and self._outages >= OUTAGES_MAX:
+        most = OUTAGES_MAX_ONCE_ANSWERED if self._has_answered else OUTAGES_MAX
+        if self._opening is None and self._outages >= most:
             self._opening = _Opening(since=now, probe_at=now + COOL_DOWN_SECONDS)
             log.warning("circuit.opened", endpoint=self._endpoint, code=failed.code)
             CIRCUIT_OPEN.labels(endpoint_host(self._endpoint)).set(1)
