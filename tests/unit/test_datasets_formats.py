@@ -508,3 +508,16 @@ def test_without_the_library_a_parquet_file_is_refused_with_what_to_install(tmp_
     assert done.stdout.startswith("Invalid dataset 'rows', ")
     assert "a.parquet" in done.stdout
     assert "pip install 'evalbus[parquet]'" in done.stdout
+
+
+def test_a_row_that_nobody_could_read_again_is_refused_with_its_line(tmp_path: Path) -> None:
+    deep = "[" * 120 + "]" * 120
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"a": [[[1]]]}}\n{{"a": {deep}}}\n')
+    reader = opened(path)
+
+    first = reader.read(100, 1_000_000)
+    with pytest.raises(SourceBroken, match=r"a\.jsonl:2: a row is nested more than 100 levels"):
+        reader.read(100, 1_000_000)
+
+    assert len(first) == 1

@@ -23,6 +23,7 @@ from evalbus.datasets.row_id import RowId
 from evalbus.datasets.shaping import Shape, shaped
 from evalbus.datasets.unpacking import unpacked
 from evalbus.errors import SourceBroken
+from evalbus.nesting import NESTING_MAX, is_nested_too_deeply
 
 MARKS_AT_ONCE = 8
 
@@ -122,6 +123,12 @@ class FilesReader:
             if rows and (size > bytes_max or len(rows) >= rows_max):
                 self._waiting = (record,)
                 return True
+            if value is not None and is_nested_too_deeply(item, value):
+                raise SourceBroken(
+                    UNDECODABLE,
+                    f"{self._files[self._file].shown}:{record.line}:"
+                    f" a row is nested more than {NESTING_MAX} levels deep",
+                )
             rows.append(ItemRow(record.row_id if value is None else row_id(value), item))
             self._last = record
             if len(rows) == rows_max:

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from evalbus.datasets.base import SOURCE_CHANGED, FileMark, Fingerprint, ItemRow, Position
+from evalbus.datasets.base import (
+    SOURCE_CHANGED,
+    UNDECODABLE,
+    FileMark,
+    Fingerprint,
+    ItemRow,
+    Position,
+)
 from evalbus.datasets.items import as_json
 from evalbus.datasets.row_id import RowId, hash_id
 from evalbus.datasets.shaping import Shape, TwoInOne
 from evalbus.errors import Invalid, SourceBroken
+from evalbus.nesting import NESTING_MAX, is_nested_too_deeply
 from evalbus_schemas.base import JsonObject
 
 PATH = "rows"
@@ -37,6 +45,10 @@ class InlineReader:
         size = 0
         for value in self._rows[self._next : self._next + rows_max]:
             item = as_json(value)
+            if is_nested_too_deeply(item, value):
+                number = self._next + len(rows) + 1
+                said = f"row {number} is nested more than {NESTING_MAX} levels deep"
+                raise SourceBroken(UNDECODABLE, said)
             if len(item) > self._row_bytes:
                 row = ItemRow(hash_id(item), b"")
             else:

@@ -1,18 +1,16 @@
 """Reading what a live model answered: other people's JSON, which may be anything."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import orjson
-from pydantic import JsonValue
 
 from evalbus.models.base import CallFailed
+from evalbus.nesting import NESTING_MAX, is_nested_too_deeply
 from evalbus_schemas.base import JsonObject
 
 TOKENS_MAX = 2**31 - 1
 LOGGED_CHARACTERS_MAX = 8 * 1024
-NESTING_MAX = 100
-"""An answer stands inside of messages, and those who read them bear 200 levels in all."""
 
 
 class Garbage(CallFailed):
@@ -30,31 +28,9 @@ def json_object(body: bytes, *, place: str) -> JsonObject:
         raise Garbage(f"{place} answered with what is no JSON: {beginning(body)!r}") from None
     if not isinstance(found, dict):
         raise Garbage(f"{place} answered with JSON that is no object: {beginning(body)!r}")
-    if _is_nested_deeper(body, cast("JsonObject", found)):
+    if is_nested_too_deeply(body, cast("JsonObject", found)):
         raise Garbage(f"{place} answered with JSON of more than {NESTING_MAX} levels")
     return cast("JsonObject", found)
-
-
-def _is_nested_deeper(body: bytes, found: JsonObject) -> bool:
-    """Whether it has more than NESTING_MAX levels; most answers have too few brackets for that."""
-    if body.count(b"{") + body.count(b"[") <= NESTING_MAX:
-        return False
-    level: list[JsonValue] = [found]
-    for _ in range(NESTING_MAX):
-        level = [part for value in level for part in _parts(value)]
-        if not level:
-            return False
-    return any(isinstance(value, dict | list) for value in level)
-
-
-def _parts(value: JsonValue) -> Iterable[JsonValue]:
-    match value:
-        case dict():
-            return value.values()
-        case list():
-            return value
-        case _:
-            return ()
 
 
 def tokens(usage: object, name: str) -> int | None:
