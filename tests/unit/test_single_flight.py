@@ -36,7 +36,7 @@ async def test_whoever_asks_for_the_same_gets_the_one_outcome() -> None:
     work.ends.set_result("done")
 
     # then
-    assert await asyncio.gather(first, second) == ["done", "done"]
+    assert list(await asyncio.gather(first, second)) == ["done", "done"]
     assert (work.begun, unused.begun) == (1, 0)
 
 
@@ -80,7 +80,7 @@ async def test_where_the_first_fails_the_second_does_it_and_the_third_waits_for_
     works.ends.set_result("done")
 
     # then
-    assert await asyncio.gather(second, third) == ["done", "done"]
+    assert list(await asyncio.gather(second, third)) == ["done", "done"]
     assert (works.begun, unused.begun) == (1, 0)
 
 
