@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic_core import to_json
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
@@ -93,10 +92,8 @@ def _working(workspace: str, is_detached: bool, style: Style) -> Working:
 async def _start_saved(
     client: AsyncClient, source: str, name: str | None, limit: int | None
 ) -> Job:
-    params: Params | None = None
-    if limit is not None:
-        saved = await client.benchmarks.get(source)
-        params = _limited_params(Benchmark.model_validate_json(to_json(saved.definition)), limit)
+    # What is given takes the place of the saved one, and the rest stays.
+    params = None if limit is None else {"limit_samples": limit}
     return await client.jobs.start(source, job=name, params=params)
 
 
