@@ -8,11 +8,13 @@ import pytest
 
 from evalbus.client import Client
 from tests.faults.evidence import Evidence, evidence_of
+from tests.servers.deadline import wait_until
 from tests.servers.postgres import PostgresServer, available_postgres
 from tests.servers.rabbitmq import RabbitNode
 from tests.system import IMPATIENT, System, generate_rows, write_benchmark
 
 ROWS = 100_000
+RECOVERY_SECONDS = 120
 
 
 @dataclass
@@ -28,6 +30,18 @@ class House:
 
     def start(self) -> str:
         return self.client.jobs.start(self.benchmark).name
+
+    def wait_until_ended(self, job: str) -> None:
+        wait_until(
+            lambda: self.client.jobs.get(job).is_terminal,
+            timeout_seconds=RECOVERY_SECONDS,
+            otherwise=lambda: repr(self.client.jobs.why(job)),
+        )
+
+    def restart_what_was_killed(self) -> None:
+        for service in self.system.services.values():
+            if not service.is_running:
+                service.restart()
 
     def evidence(self, job: str) -> Evidence:
         return evidence_of(self.client, self.server.url, job)

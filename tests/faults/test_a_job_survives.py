@@ -9,8 +9,6 @@ import pytest
 from tests.faults.conftest import ROWS, House
 from tests.servers.deadline import wait_until
 
-RECOVERY_SECONDS = 120
-
 
 def kill_an_evaluator(house: House) -> None:
     house.system["evaluator-0"].kill9()
@@ -48,7 +46,7 @@ def restart_the_database(house: House) -> None:
     house.server.restart()
 
 
-@pytest.mark.parametrize(
+after_any_fault = pytest.mark.parametrize(
     "fault",
     [
         kill_an_evaluator,
@@ -61,6 +59,9 @@ def restart_the_database(house: House) -> None:
     ],
     ids=lambda fault: fault.__name__,
 )
+
+
+@after_any_fault
 def test_a_job_in_the_middle_survives(house: House, fault: Callable[[House], None]) -> None:
     job = house.start()
     wait_until(
@@ -72,12 +73,6 @@ def test_a_job_in_the_middle_survives(house: House, fault: Callable[[House], Non
 
     fault(house)
 
-    wait_until(
-        lambda: house.client.jobs.get(job).is_terminal,
-        timeout_seconds=RECOVERY_SECONDS,
-        otherwise=lambda: repr(house.client.jobs.why(job)),
-    )
+    house.wait_until_ended(job)
     assert house.evidence(job) == house.quiet
-    for service in house.system.services.values():
-        if not service.is_running:
-            service.restart()
+    house.restart_what_was_killed()

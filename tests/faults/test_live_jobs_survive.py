@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.acceptance.live import a_live_benchmark, after
-from tests.faults.conftest import House
+from tests.faults.conftest import RECOVERY_SECONDS, House
 from tests.faults.test_a_job_survives import (
-    kill_an_evaluator,
+    after_any_fault,
     kill_the_producer_and_start_another,
     kill_the_results_service_and_start_another,
-    kill_the_scoring_children,
-    restart_the_broker,
     restart_the_broker_without_its_data,
     restart_the_database,
 )
@@ -20,7 +18,6 @@ from tests.servers.openai_endpoint import OpenAIEndpoint
 
 ROWS = 240
 PARALLELISM = 8
-RECOVERY_SECONDS = 120
 
 
 @pytest.fixture
@@ -29,19 +26,7 @@ def endpoint() -> Iterator[OpenAIEndpoint]:
         yield endpoint
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        kill_an_evaluator,
-        kill_the_scoring_children,
-        kill_the_producer_and_start_another,
-        kill_the_results_service_and_start_another,
-        restart_the_database,
-        restart_the_broker,
-        restart_the_broker_without_its_data,
-    ],
-    ids=lambda fault: fault.__name__,
-)
+@after_any_fault
 def test_a_live_job_in_the_middle_survives(
     house: House, endpoint: OpenAIEndpoint, fault: Callable[[House], None]
 ) -> None:
@@ -57,11 +42,7 @@ def test_a_live_job_in_the_middle_survives(
 
     fault(house)
 
-    wait_until(
-        lambda: house.client.jobs.get(job).is_terminal,
-        timeout_seconds=RECOVERY_SECONDS,
-        otherwise=lambda: repr(house.client.jobs.why(job)),
-    )
+    house.wait_until_ended(job)
     ended = house.client.jobs.get(job)
     score = house.client.results.get(job).results[0].scores[0]
     assert (ended.status, ended.rows, ended.failed_rows) == ("completed", ROWS, 0)
@@ -70,9 +51,7 @@ def test_a_live_job_in_the_middle_survives(
     # What was on its way when something died may be asked once more, and no more than that.
     assert len(endpoint.asked) <= ROWS + 2 * 16
     assert endpoint.most_at_once <= 2 * PARALLELISM
-    for service in house.system.services.values():
-        if not service.is_running:
-            service.restart()
+    house.restart_what_was_killed()
 
 
 @pytest.mark.parametrize(
@@ -98,11 +77,7 @@ def test_a_derived_job_in_the_middle_survives(house: House, fault: Callable[[Hou
 
     fault(house)
 
-    wait_until(
-        lambda: house.client.jobs.get(job).is_terminal,
-        timeout_seconds=RECOVERY_SECONDS,
-        otherwise=lambda: repr(house.client.jobs.why(job)),
-    )
+    house.wait_until_ended(job)
     before = house.client.results.get(source)
     after_all = house.client.results.get(job)
     f1 = next(entry for entry in before.results if entry.metric == "default/f1")
@@ -110,6 +85,4 @@ def test_a_derived_job_in_the_middle_survives(house: House, fault: Callable[[Hou
         exclude={"name"}
     )
     assert after_all.data == before.data
-    for service in house.system.services.values():
-        if not service.is_running:
-            service.restart()
+    house.restart_what_was_killed()

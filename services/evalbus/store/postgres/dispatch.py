@@ -207,8 +207,13 @@ class PostgresDispatch:
             async with self._database.transaction() as connection:
                 await _give_back(connection, self._unsure)
                 await connection.execute(SQL.lock_window)
-                taken += await self._take_recorded(connection, window=window, most=most)
                 taken += await self._take_live(connection, window=window, most=most)
+                # Looked at after the live ones: whatever was taken of those is among these jobs.
+                jobs_at_work = await connection.fetch(SQL.demand, window)
+                taken += await self._take_recorded(
+                    connection, jobs_at_work, window=window, most=most
+                )
+                await _wake(connection, jobs_at_work, {chunk.job_no for chunk in taken})
         except TransientError:
             # The commit may have come through: then these are in flight, and nobody has them.
             self._unsure += taken
@@ -230,9 +235,13 @@ class PostgresDispatch:
             await _give_back(connection, chunks)
 
     async def _take_recorded(
-        self, connection: Connection, *, window: int, most: int
+        self,
+        connection: Connection,
+        records: "Sequence[asyncpg.Record]",
+        *,
+        window: int,
+        most: int,
     ) -> list[ChunkToSend]:
-        records = await connection.fetch(SQL.demand, window)
         demands = [
             Demand(
                 job_no=record["job_no"],
@@ -248,8 +257,6 @@ class PostgresDispatch:
                 await self._sending.chunk(connection, job_no, record)
                 for record in await connection.fetch(SQL.take, job_no, places)
             ]
-        resuming = {record["job_no"] for record in records if record["status"] == "resuming"}
-        await _become_active(connection, records, resuming | {chunk.job_no for chunk in taken})
         return taken
 
     async def _take_live(
@@ -277,27 +284,25 @@ class PostgresDispatch:
             )
             if record is not None:
                 taken.append(await self._sending.chunk(connection, allotment.job_no, record))
-        if taken:
-            await _wake(connection, sorted({chunk.job_no for chunk in taken}))
         return taken
 
 
-async def _become_active(
-    connection: Connection, records: "Sequence[asyncpg.Record]", job_nos: set[int]
+async def _wake(
+    connection: Connection, records: "Sequence[asyncpg.Record]", sent: set[int]
 ) -> None:
-    """Nothing is asked of the database for the many that are active already."""
+    """Jobs of which something is sent now become active, and resumed ones in any case.
+
+    Nothing is asked of the database for the many that are active already.
+    """
     waking = sorted(
         record["job_no"]
         for record in records
-        if record["job_no"] in job_nos and record["status"] != "active"
+        if record["status"] == "resuming"
+        or (record["status"] != "active" and record["job_no"] in sent)
     )
-    if waking:
-        await _wake(connection, waking)
-
-
-async def _wake(connection: Connection, job_nos: Sequence[int]) -> None:
-    """Those of them that are not active become so."""
-    for record in await connection.fetch(SQL.become_active, job_nos):
+    if not waking:
+        return
+    for record in await connection.fetch(SQL.become_active, waking):
         await job_log.write(
             connection, record["job_no"], "dispatching", "info", "began to send its chunks"
         )
