@@ -43,7 +43,9 @@ class Parrot(LiveModel):
     def templates(self) -> Mapping[str, Template]:
         return {}
 
-    def requests(self, items: Sequence[JsonObject]) -> list[JsonObject]:
+    def requests(
+        self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
+    ) -> list[JsonObject]:
         if any(item.get("question") == "crash" for item in items):
             os._exit(3)
         missing: dict[int, TemplateError] = {

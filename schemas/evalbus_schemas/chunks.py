@@ -8,7 +8,7 @@ from pydantic import Field
 from evalbus_schemas.base import JsonObject, Open
 from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.names import Name
-from evalbus_schemas.scores import Count
+from evalbus_schemas.scores import Count, Counts, Signature
 
 
 class RowLimits(Open):
@@ -42,12 +42,15 @@ class Asking(Open):
 SAMPLE_SEPARATOR = b"\x1e"
 """Between the parts of a line with a given sample; JSON has none of it, not even inside of its strings."""
 
+Wanted = Literal["scores", "questions"]
+
 
 class ChunkRequested(Open):
     """Score these rows; each further line of the message is one item, as it was read.
 
     Where samples are given, a line is item, sample and, for a row that has none, why, as JSON `[code, message]`;
-    the parts are separated by SAMPLE_SEPARATOR.
+    the parts are separated by SAMPLE_SEPARATOR. A fourth part, behind an empty third one, has the answers that live
+    metrics need: by metric a list with one for each respondent, `{"sample": …}`, `{"code": …, "message": …}` or null.
     """
 
     job_id: UUID
@@ -68,7 +71,15 @@ class ChunkRequested(Open):
     samples: Annotated[
         Literal["asked", "given"], Field(description="Whether the model has still to answer.")
     ] = "asked"
-    asking: Annotated[Asking | None, Field(description="For a live model.")] = None
+    wanted: Annotated[
+        Wanted,
+        Field(
+            description="`questions`: not the scores of the metrics but what live ones have to ask, by metric."
+        ),
+    ] = "scores"
+    asking: Annotated[
+        Asking | None, Field(description="For a live model, and for live metrics.")
+    ] = None
     plan: Plan
     limits: RowLimits = RowLimits()
 
@@ -88,6 +99,9 @@ class ScoreError(Open):
     failed: Annotated[
         bool, Field(description="False for a plain NaN: the row could not be scored.")
     ]
+    unanswered: Annotated[
+        bool, Field(description="Somebody outside who was asked about the row gave no answer.")
+    ] = False
 
 
 class Asked(Open):
@@ -135,10 +149,22 @@ class AnswersGiven(Open):
     answers: Annotated[tuple[Answer, ...], Field(min_length=1)]
 
 
+class ScoreRemark(Open):
+    """What a metric says of one score of one row beside its value."""
+
+    row: Annotated[Count, Field(description="Offset within the chunk.")]
+    metric: Name
+    score: str
+    label: str | None = None
+    rationale: str | None = None
+    detail: JsonObject | None = None
+
+
 class ChunkScored(Open):
     """Every row of a chunk, scored; each further line of the message is one row's sample.
 
-    `scores` has one column per score in the plan's order, each `n_rows` long; null stands for NaN.
+    `scores` has one column per score in the plan's order, each `n_rows` long; null stands for NaN. `counts` has one
+    column for each metric with corpus scores. `signatures` has one for each metric.
     """
 
     job_id: UUID
@@ -148,7 +174,14 @@ class ChunkScored(Open):
     n_rows: Annotated[int, Field(ge=1)]
     scores: tuple[tuple[float | None, ...], ...]
     errors: tuple[ScoreError, ...] = ()
+    remarks: tuple[ScoreRemark, ...] = ()
+    counts: tuple[tuple[Counts | None, ...], ...] = ()
+    signatures: tuple[Signature, ...] = ()
     asked: Annotated[tuple[Asked, ...], Field(description="Of a live model, for each row.")] = ()
+    asked_by_metrics: Annotated[
+        tuple[Asked, ...],
+        Field(description="Of all live metrics together, for each row; without seconds."),
+    ] = ()
     seconds: Annotated[float, Field(ge=0)]
     evaluator: str
 

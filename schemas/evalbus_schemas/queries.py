@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
 from evalbus_schemas.benchmark import (
@@ -125,11 +131,14 @@ class AnswersFound(Open):
 
 
 AggregateField = Literal[
+    "scope",
     "nan_count",
     "n_rows",
     "n_failed",
     "sum",
     "mean",
+    "value",
+    "confidence_interval",
     "min",
     "max",
     "variance",
@@ -317,8 +326,23 @@ class ListRows(Closed):
 
 
 class NamedScore(Open):
+    """A score of a row: its value and, where the metric says more, a rubric's label, why, and what it saw."""
+
     name: str
     value: float | None
+    label: str | None = None
+    rationale: str | None = None
+    detail: JsonObject | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_silence(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Most metrics say nothing beside the value; then there is nothing beside it."""
+        written: dict[str, Any] = serialize(self)
+        return {
+            name: value
+            for name, value in written.items()
+            if value is not None or name in ("name", "value")
+        }
 
 
 class Row(Open):

@@ -4,11 +4,28 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from evalbus_schemas.base import Open
+from evalbus_schemas.base import JsonObject, Open
 from evalbus_schemas.names import Reference
 
 Count = Annotated[int, Field(ge=0)]
 ScoreType = Literal["range", "rubric"]
+ScoreScope = Literal["row", "corpus"]
+
+Counts = tuple[int, ...] | dict[str, int]
+"""What a row adds to a score of the whole: integers by place or by name, so that any order of adding gives the same."""
+
+
+class Signature(Open):
+    """What a value depends on beside the row: values with the same signature can be compared.
+
+    `parameters` has every parameter, defaults included; `libraries` the releases of those that do the work.
+    """
+
+    type: str
+    version: str
+    parameters: JsonObject
+    libraries: dict[str, str] = {}
+
 
 PERCENTILES: Final = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 PERCENTILE_METHOD: Final = "hyndman-fan-6"
@@ -59,15 +76,23 @@ class ScoreStatistics(Open):
     """Population statistics of one score over the rows of a (dataset, model); null where there is none.
 
     `n_rows = count + nan_count`; failed rows are among the NaN ones. Fields that were not asked for are null too.
+
+    A score of scope `corpus` is one value for all rows together, from counts that add up: `value`, and the same as
+    `mean`, over the `count` rows that took part. It has no minimum, maximum, spread, percentiles or histogram.
     """
 
     name: str
+    scope: ScoreScope = "row"
     count: Count
     nan_count: Count | None = None
     n_rows: Count | None = None
     n_failed: Count | None = None
     sum: float | None = None
     mean: float | None = None
+    value: Annotated[float | None, Field(description="Of a score of scope `corpus`.")] = None
+    confidence_interval: Annotated[
+        tuple[float, float] | None, Field(description="Of a score of scope `corpus`.")
+    ] = None
     min: float | None = None
     max: float | None = None
     variance: float | None = None
@@ -99,9 +124,17 @@ class ScoreStatistics(Open):
 
 
 class MetricResult(Open):
-    """The scores of one metric for one model on one dataset."""
+    """The scores of one metric for one model on one dataset.
+
+    More than one signature means that evaluators with different releases scored it.
+    """
 
     dataset: Reference
     model: Reference
     metric: Reference
     scores: tuple[ScoreStatistics, ...]
+    signatures: tuple[Signature, ...] = ()
+    detail: Annotated[
+        JsonObject | None,
+        Field(description="What the corpus scores come from, such as a confusion matrix."),
+    ] = None

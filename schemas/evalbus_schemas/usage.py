@@ -18,6 +18,17 @@ class FailedByStage(Open):
     metric: Count = 0
 
 
+class CallsMade(Open):
+    """What asking took: calls are what was sent, retries the calls after the first of a question."""
+
+    calls: Count = 0
+    retries: Count = 0
+    cache_hits: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost: Annotated[Amount | None, Field(description="Null where nobody has a price.")] = None
+
+
 class ModelUsage(Open):
     """One model's part of a job, over all datasets and repeats; times in seconds, cost in the unit of its price.
 
@@ -41,6 +52,9 @@ class ModelUsage(Open):
     input_tokens: Count = 0
     output_tokens: Count = 0
     cost: Annotated[Amount | None, Field(description="Null for a model without a price.")] = None
+    by_metrics: Annotated[
+        CallsMade, Field(description="What judges and other live metrics took for its rows.")
+    ] = CallsMade()
     latency_p50: Amount | None = None
     latency_p95: Amount | None = None
     seconds: Annotated[Amount, Field(description="That its chunks were worked on, added up.")] = 0.0

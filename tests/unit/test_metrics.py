@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from evalbus.errors import Invalid
 from evalbus.metrics import Batch, build_metric, scores_of
-from evalbus.metrics.f1 import word_f1
+from evalbus.metrics.overlap.f1 import word_f1
 from evalbus.metrics.normalization import squad, squad_words
-from evalbus.metrics.numbers import last_number
+from evalbus.metrics.checks.numbers import last_number
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset
 from evalbus_schemas.chunks import RowLimits

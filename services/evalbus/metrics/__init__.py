@@ -1,34 +1,42 @@
-"""The kinds of metric; a new one is a file here and a line in the table."""
+"""The kinds of metric by family; a new one is a file in its family and a line in that family's table."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from evalbus.metrics.base import (
     NON_FINITE,
     Batch,
     Columns,
+    LiveMetric,
     Metric,
     Note,
+    Remark,
     RubricLevel,
     ScoreDeclaration,
+    Whole,
 )
-from evalbus.metrics.exact_match import ExactMatch
-from evalbus.metrics.f1 import F1
-from evalbus.metrics.number_check import NumberCheck
-from evalbus.metrics.string_check import StringCheck
+from evalbus.metrics.checks import CHECKS
+from evalbus.metrics.judges import JUDGES
+from evalbus.metrics.labels import LABELS
+from evalbus.metrics.layout import Layout
+from evalbus.metrics.overlap import OVERLAP
+from evalbus.metrics.remote import REMOTE
+from evalbus.metrics.signatures import signature_of as _signature_of
 from evalbus.registry import Table, build
-from evalbus_schemas.benchmark import Benchmark, Plugin, ScoreDirection
+from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.chunks import RowLimits
+from evalbus_schemas.scores import Signature
+
+LAYOUTS_KEPT_MAX = 64
 
 METRICS: Final = Table[Metric](
     kind="metric type",
     group="evalbus.metrics",
     base=Metric,
-    builtin={
-        "exact-match": ExactMatch,
-        "f1": F1,
-        "number-check": NumberCheck,
-        "string-check": StringCheck,
-    },
+    builtin={**CHECKS, **OVERLAP, **LABELS, **JUDGES, **REMOTE},
 )
 
 
@@ -37,28 +45,26 @@ def build_metric(plugin: Plugin, limits: RowLimits) -> Metric:
     return build(METRICS, plugin, limits=limits, where=f"metric {plugin.name!r}")
 
 
-def scores_of(benchmark: Benchmark) -> tuple[tuple[str, str], ...]:
-    """The (metric, score) names of a benchmark, in the order in which a row's values are kept; raises Invalid."""
-    return tuple(
-        (metric.name, score.name)
-        for metric in benchmark.metrics
-        for score in build_metric(metric, RowLimits()).scores
+def signature_of(plugin: Plugin) -> Signature:
+    """What the values of a metric depend on in this process; of one that could be built."""
+    return _signature_of(plugin, METRICS.find(plugin.type))
+
+
+def layout_of(benchmark: Benchmark) -> Layout:
+    """How the values of its rows are laid out; raises Invalid."""
+    return _layout_of(orjson.dumps([metric.model_dump() for metric in benchmark.metrics]))
+
+
+@lru_cache(maxsize=LAYOUTS_KEPT_MAX)
+def _layout_of(metrics_json: bytes) -> Layout:
+    # Asked for with every page of rows, and building a metric may take a moment.
+    plugins: Sequence[object] = orjson.loads(metrics_json)
+    return Layout(
+        [
+            (plugin.name, build_metric(plugin, RowLimits()))
+            for plugin in map(Plugin.model_validate, plugins)
+        ]
     )
-
-
-def declarations_of(benchmark: Benchmark) -> tuple[ScoreDeclaration, ...]:
-    """How to read the values of a row, in the same order; raises Invalid."""
-    return tuple(
-        score for metric in benchmark.metrics for score in build_metric(metric, RowLimits()).scores
-    )
-
-
-def directions_of(benchmark: Benchmark) -> dict[tuple[str, str], ScoreDirection]:
-    """Whether more is better, by (metric, score); raises Invalid."""
-    return {
-        name: declaration.direction
-        for name, declaration in zip(scores_of(benchmark), declarations_of(benchmark), strict=True)
-    }
 
 
 __all__ = [
@@ -66,12 +72,15 @@ __all__ = [
     "NON_FINITE",
     "Batch",
     "Columns",
+    "Layout",
+    "LiveMetric",
     "Metric",
     "Note",
+    "Remark",
     "RubricLevel",
     "ScoreDeclaration",
+    "Whole",
     "build_metric",
-    "declarations_of",
-    "directions_of",
-    "scores_of",
+    "layout_of",
+    "signature_of",
 ]

@@ -1,15 +1,21 @@
-"""What a metric is to evalbus: a pure function from rows to columns of numbers."""
+"""What a metric is to evalbus: a pure function from rows to columns of numbers.
+
+It may also give each row counts that add up over all rows, and a value for the whole of them; and it may need answers
+of somebody outside, which it says how to ask for and never asks for itself.
+"""
 
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
+from evalbus.models import Respondent
 from evalbus.registry import PlugIn
 from evalbus.templates import Context, Template, as_text, context_of
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import ScoreDirection
+from evalbus_schemas.scores import Counts
 
 T = TypeVar("T")
 
@@ -17,6 +23,16 @@ NO_REFERENCE = "no_reference"
 NO_CANDIDATE = "no_candidate"
 UNPARSABLE = "unparsable"
 NON_FINITE = "non_finite"
+
+
+RepeatRule = Callable[[Sequence[float]], float]
+"""From the values of one row's repeats, NaN where one has none, to one value."""
+
+
+def mean_of_repeats(values: Sequence[float]) -> float:
+    """Over those that are finite; NaN if none is."""
+    finite = [value for value in values if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +56,13 @@ class ScoreDeclaration:
     direction: ScoreDirection
     minimum: float | None = None
     maximum: float | None = None
+    unit: str = ""
+    """Of its values, as a person reads it: `s`, `characters`; empty for a plain number."""
+    description: str = ""
+    """What it says of a row, where the metric's own words do not."""
     rubric: tuple[RubricLevel, ...] = ()
+    over_repeats: RepeatRule = mean_of_repeats
+    """How the values of a row that was answered repeatedly become the row's one value; pure."""
 
     def __post_init__(self) -> None:
         labels = {level.label for level in self.rubric}
@@ -60,22 +82,53 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What a metric says of one score of one row beside its value: a rubric's label, why, and what it saw."""
+
+    label: str | None = None
+    rationale: str | None = None
+    detail: JsonObject | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Columns:
     """A column for each declared score, as long as the batch; NaN where a row cannot be scored.
 
-    Whoever gives NaN says why in `notes`, by the row's place in the batch.
+    Whoever gives NaN says why in `notes`, by the row's place in the batch. `remarks` go by that and the score's
+    place among the declared ones. `counts` are for metrics with scores of the whole: one entry for each row, None
+    for one that does not take part.
     """
 
     values: Sequence[Sequence[float]]
     notes: Mapping[int, Note] = field(default_factory=dict[int, Note])
+    remarks: Mapping[tuple[int, int], Remark] = field(default_factory=dict[tuple[int, int], Remark])
+    counts: Sequence[Counts | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """What a metric makes of the counts of all rows: a value for each of its corpus scores, and what they came from."""
+
+    values: Sequence[float]
+    detail: JsonObject | None = None
 
 
 class Batch:
-    """Rows with their samples. Every template is rendered once, however many metrics ask for it."""
+    """Rows with their samples. Every template is rendered once, however many metrics ask for it.
 
-    def __init__(self, items: Sequence[JsonObject], samples: Sequence[JsonObject]) -> None:
+    For a live metric `answers` has a row's answers in the order of its questions, None where nothing was asked;
+    each is what the respondent calls its sample.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[JsonObject],
+        samples: Sequence[JsonObject],
+        answers: Sequence[Sequence[JsonObject | None]] = (),
+    ) -> None:
         self.items = items
         self.samples = samples
+        self.answers = answers
         self._kept: dict[tuple[object, ...], object] = {}
 
     def __len__(self) -> int:
@@ -102,17 +155,49 @@ class Batch:
 
 
 class Metric(PlugIn):
-    """A named scorer.
+    """A named scorer; the docstring of a kind of metric says what it measures, with an example as a doctest.
 
     `score` looks at each row by itself: the same row has the same scores in whatever company. When it raises, the
     rows are tried in smaller batches until the one that is to blame stands alone.
+
+    What only scoring needs (a library) is imported when a metric is built, not with its module: describing metrics
+    takes nothing but the client.
     """
+
+    formula: ClassVar[str]
+    """How a row's value, and that of the whole, is computed, in one or a few sentences."""
+    source: ClassVar[str]
+    """Who defined it so: a paper, a program, a standard."""
+    version: ClassVar[str] = "1"
+    """Raised whenever the same row may get another value than before."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """The distributions whose release its values depend on."""
 
     scores: tuple[ScoreDeclaration, ...]
     """What it gives every row, in the order of its columns; the same for the same parameters."""
+    corpus: tuple[ScoreDeclaration, ...] = ()
+    """What it gives all rows of a (dataset, model) together; no name of these is one of `scores`."""
 
     @abstractmethod
     def score(self, batch: Batch) -> Columns: ...
+
+    def whole(self, total: Counts) -> Whole:
+        """The values of `corpus` from the sum of the rows' counts, of at least one row; pure."""
+        raise NotImplementedError(f"{type(self).__name__} has no corpus scores")
+
+
+class LiveMetric(Metric):
+    """A metric that needs answers of somebody outside; they are asked for as those of live models are."""
+
+    respondents: tuple[Respondent, ...]
+    """Who is asked; a row has at most one question to each."""
+
+    @abstractmethod
+    def questions(self, batch: Batch) -> Sequence[Sequence[JsonObject | None]]:
+        """For each row a request to each respondent, None where there is nothing to ask.
+
+        Raises RowsFailed for rows whose questions cannot be rendered.
+        """
 
 
 def missing_notes(references: Sequence[object], candidates: Sequence[object]) -> dict[int, Note]:

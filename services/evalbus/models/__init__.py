@@ -14,6 +14,7 @@ from evalbus.models.base import (
     Reach,
     RecordedModel,
     Reply,
+    Respondent,
 )
 from evalbus.models.openai import OpenAI
 from evalbus.models.recorded import Recorded
@@ -53,5 +54,6 @@ __all__ = [
     "Recorded",
     "RecordedModel",
     "Reply",
+    "Respondent",
     "build_model",
 ]

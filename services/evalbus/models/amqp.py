@@ -73,8 +73,10 @@ class Amqp(LiveModel):
     def templates(self) -> Mapping[str, Template]:
         return self._prompt.templates()
 
-    def requests(self, items: Sequence[JsonObject]) -> list[JsonObject]:
-        return [as_request(prompt) for prompt in self._prompt.render_all(items)]
+    def requests(
+        self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
+    ) -> list[JsonObject]:
+        return [as_request(prompt) for prompt in self._prompt.render_all(items, samples)]
 
     def identity(self) -> JsonObject:
         return {

@@ -5,7 +5,7 @@ reached over a network: its requests are rendered where rows are scored, it answ
 the rows are scored when the answers are in.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
@@ -118,21 +118,15 @@ class Reach(Protocol):
         ...
 
 
-class LiveModel(Model):
-    """A model that is asked over a network."""
-
-    is_live = True
+class Respondent(ABC):
+    """Somebody who is asked over a network: a live model, or what a live metric asks."""
 
     needs_broker: ClassVar[bool] = False
     """True: it can only be asked over RabbitMQ, which embedded mode does not have."""
     endpoint: str
-    """What it is reached at, for limits and outages: models with the same endpoint share them."""
+    """What it is reached at, for limits and outages: whoever has the same endpoint shares them."""
     price: Price | None
     cache: CacheMode
-
-    @abstractmethod
-    def requests(self, items: Sequence[JsonObject]) -> list[JsonObject]:
-        """What to ask for each item, rendered; raises RowsFailed for those that cannot be asked for."""
 
     @abstractmethod
     def identity(self) -> JsonObject:
@@ -144,3 +138,18 @@ class LiveModel(Model):
 
     def check(self, *, allow_private: bool) -> None:
         """What can be known of its endpoint without a network; raises NotAllowed for one that may not be asked."""
+
+
+class LiveModel(Model, Respondent):
+    """A model that is asked over a network."""
+
+    is_live = True
+
+    @abstractmethod
+    def requests(
+        self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
+    ) -> list[JsonObject]:
+        """What to ask for each item, rendered; raises RowsFailed for those that cannot be asked for.
+
+        With samples it is asked about these: it is a judge of them.
+        """

@@ -78,8 +78,10 @@ class OpenAI(LiveModel):
     def check(self, *, allow_private: bool) -> None:
         check_url(self._url, allow_private=allow_private)
 
-    def requests(self, items: Sequence[JsonObject]) -> list[JsonObject]:
-        rendered = self._prompt.render_all(items)
+    def requests(
+        self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
+    ) -> list[JsonObject]:
+        rendered = self._prompt.render_all(items, samples)
         if self._api == "chat":
             return [as_request(as_messages(prompt)) for prompt in rendered]
         conversations = {

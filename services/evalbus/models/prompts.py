@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from evalbus.models.parameters import LiveParameters, PromptMessage
 from evalbus.templates import (
+    Context,
     RowsFailed,
     Template,
     TemplateError,
@@ -39,15 +40,18 @@ class Prompt:
         """By the place where each is written: `prompt`, `prompt.0.content`, `system_prompt`."""
         return self._templates
 
-    def render_all(self, items: Sequence[JsonObject]) -> list[Rendered]:
-        """What to ask for each item; raises RowsFailed with every row for which that cannot be said.
+    def render_all(
+        self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
+    ) -> list[Rendered]:
+        """What to ask for each item, or about each sample of one; raises RowsFailed with every row for which that cannot be said.
 
         A lone `{{ item.messages }}` that holds a list of messages is that conversation. Only a prompt without
         roles and system prompt is a text.
         """
         errors: dict[int, TemplateError] = {}
+        about: Sequence[JsonObject] = [{}] * len(items) if samples is None else samples
         columns = {
-            place: self._column(template, items, errors)
+            place: self._column(template, items, about, errors)
             for place, template in self._templates.items()
         }
         rendered: list[Rendered] = []
@@ -73,20 +77,26 @@ class Prompt:
             self._add(f"prompt.{number}.content", message.role, message.content, limits)
 
     def _column(
-        self, template: Template, items: Sequence[JsonObject], errors: dict[int, TemplateError]
+        self,
+        template: Template,
+        items: Sequence[JsonObject],
+        samples: Sequence[JsonObject],
+        errors: dict[int, TemplateError],
     ) -> Sequence[object]:
         """One template's value for every row; for a row that has none the error is noted, the first one only."""
-        no_sample: JsonObject = {}
         try:
-            return template.render_all(items, [no_sample] * len(items))
+            return template.render_all(items, samples)
         except RowsFailed:
-            return [self._value(template, item, row, errors) for row, item in enumerate(items)]
+            return [
+                self._value(template, context_of(item, sample), row, errors)
+                for row, (item, sample) in enumerate(zip(items, samples, strict=True))
+            ]
 
     def _value(
-        self, template: Template, item: JsonObject, row: int, errors: dict[int, TemplateError]
+        self, template: Template, context: Context, row: int, errors: dict[int, TemplateError]
     ) -> object:
         try:
-            return template.render(context_of(item, {}))
+            return template.render(context)
         except TemplateError as error:
             errors.setdefault(row, error)
             return None

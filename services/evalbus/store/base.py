@@ -52,7 +52,7 @@ from evalbus_schemas.queries import (
     ResultPage,
     RowPage,
 )
-from evalbus_schemas.scores import MetricResult
+from evalbus_schemas.scores import Counts, MetricResult
 
 # --- jobs ---------------------------------------------------------------------------------------
 
@@ -362,8 +362,31 @@ class ScoreStore(Protocol):
         ...
 
 
-ScoresOf = Callable[[Benchmark], Sequence[tuple[str, str]]]
-"""The (metric, score) names of a benchmark in the order in which its values are stored."""
+class Layout(Protocol):
+    """How the values of a benchmark's rows are laid out."""
+
+    @property
+    def scores(self) -> Sequence[tuple[str, str]]:
+        """The (metric, score) names in the order in which values are stored."""
+        ...
+
+    @property
+    def over_repeats(self) -> Sequence[Callable[[Sequence[float]], float]]:
+        """How the values of a row's repeats become one, in the same order."""
+        ...
+
+    @property
+    def counted(self) -> Sequence[str]:
+        """The metrics whose rows have counts, in the order in which these are stored."""
+        ...
+
+    @property
+    def directions(self) -> Mapping[tuple[str, str], ScoreDirection]:
+        """Whether more is better, by (metric, score)."""
+        ...
+
+
+LayoutOf = Callable[[Benchmark], Layout]
 
 # --- results ------------------------------------------------------------------------------------
 
@@ -380,11 +403,25 @@ class ScoreColumn:
     values: Sequence[float]
 
 
-Aggregate = Callable[[Benchmark, Sequence[ScoreColumn]], Sequence[MetricResult]]
-"""From the columns of one (dataset, model), in the benchmark's order, to the entries of the result."""
+@dataclass(frozen=True, kw_only=True)
+class CountedMetric:
+    """The counts of one metric with corpus scores, added up over all rows of one (dataset, model)."""
 
-DirectionsOf = Callable[[Benchmark], Mapping[tuple[str, str], ScoreDirection]]
-"""Whether more is better, by (metric, score)."""
+    dataset: str
+    model: str
+    metric: str
+    total: Counts | None
+    """None when no row takes part."""
+    count: int
+    """Rows that take part."""
+    n_rows: int
+    n_failed: int
+
+
+Aggregate = Callable[
+    [Benchmark, Sequence[ScoreColumn], Sequence[CountedMetric]], Sequence[MetricResult]
+]
+"""From the columns and counts of one (dataset, model), in the benchmark's order, to the entries of the result."""
 
 
 class FinalStore(Protocol):

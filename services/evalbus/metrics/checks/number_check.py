@@ -17,7 +17,7 @@ from evalbus.metrics.base import (
     ScoreDeclaration,
     with_gaps,
 )
-from evalbus.metrics.numbers import last_number
+from evalbus.metrics.checks.numbers import last_number
 from evalbus.templates import Template, compile_template
 from evalbus_schemas.base import Closed
 from evalbus_schemas.benchmark import Template as TemplateText

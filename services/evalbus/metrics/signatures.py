@@ -1,0 +1,29 @@
+"""What the values of a metric depend on beside the row, so that it can be told which of them may be compared."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import orjson
+
+from evalbus.metrics.base import Metric
+from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.scores import Signature
+
+UNKNOWN_RELEASE = "unknown"
+
+
+def signature_of(plugin: Plugin, kind: type[Metric]) -> Signature:
+    """Of a plug-in whose parameters were checked; releases are those of this process."""
+    parameters = kind.Parameters.model_validate_json(orjson.dumps(plugin.parameters))
+    return Signature(
+        type=plugin.type,
+        version=kind.version,
+        parameters=parameters.model_dump(mode="json"),
+        libraries={name: _release(name) for name in sorted(kind.libraries)},
+    )
+
+
+def _release(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return UNKNOWN_RELEASE
