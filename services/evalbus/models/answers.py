@@ -10,7 +10,6 @@ from evalbus.nesting import NESTING_MAX, is_nested_too_deeply
 from evalbus_schemas.base import JsonObject
 
 TOKENS_MAX = 2**31 - 1
-LOGGED_CHARACTERS_MAX = 8 * 1024
 
 
 class Garbage(CallFailed):
@@ -45,14 +44,3 @@ def beginning(body: bytes, characters: int = 80) -> str:
     """So much of it as fits into a sentence."""
     text = body[: 4 * characters].decode(errors="replace")
     return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
-def logged_text(body: bytes) -> str:
-    """A body for the request log, cut to LOGGED_CHARACTERS_MAX."""
-    return beginning(body, LOGGED_CHARACTERS_MAX)
-
-
-def logged_object(body: JsonObject) -> JsonObject | str:
-    """The same for an object: itself, or the beginning of its JSON."""
-    written = orjson.dumps(body)
-    return body if len(written) <= LOGGED_CHARACTERS_MAX else logged_text(written)

@@ -1,6 +1,5 @@
 """A model behind an HTTP endpoint that speaks as OpenAI's does: chat completions, or plain completions."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -8,12 +7,13 @@ import orjson
 from pydantic import Field, JsonValue
 
 from evalbus.errors import Invalid
-from evalbus.models.answers import Garbage, json_object, logged_object, logged_text, tokens
-from evalbus.models.base import OUTPUT_TEXT, Call, CallFailed, LiveModel, Reach, Reply
+from evalbus.models.answers import Garbage, tokens
+from evalbus.models.base import OUTPUT_TEXT, Call, LiveModel, Reach, Reply
+from evalbus.models.call_logs import logged_call, logged_object
+from evalbus.models.http_service import HttpService, UrlText
 from evalbus.models.parameters import LiveParameters
 from evalbus.models.prompts import Prompt, as_messages, as_request
-from evalbus.models.statuses import failure_of, said_in
-from evalbus.outside.addresses import check_url, parse_url
+from evalbus.models.statuses import said_in
 from evalbus.outside.secret_names import SecretName
 from evalbus.templates import RowsFailed, Template, TemplateError
 from evalbus_schemas.base import JsonObject
@@ -36,10 +36,8 @@ class OpenAI(LiveModel):
 
     class Parameters(LiveParameters):
         url: Annotated[
-            str,
+            UrlText,
             Field(
-                min_length=1,
-                max_length=2048,
                 description="The base URL, to which /chat/completions or /completions is added.",
                 examples=["http://127.0.0.1:8000/v1"],
             ),
@@ -49,26 +47,18 @@ class OpenAI(LiveModel):
         api: Literal["chat", "completions"] = "chat"
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
-        try:
-            target = parse_url(parameters.url)
-        except Invalid as error:
-            raise Invalid(f"url: {error.message}", error.data) from None
-        if target.query_string or target.fragment:
-            raise Invalid(
-                "url: wanted a base URL without ? and #: what stands there would be kept with the benchmark"
-            )
+        self._service = HttpService.at(
+            parameters.url, path=PATHS[parameters.api], secret=parameters.api_key_secret
+        )
         if parameters.api == "completions" and (
             parameters.system_prompt is not None or not isinstance(parameters.prompt, str)
         ):
             raise Invalid("api: completions takes a prompt that is one text, without roles")
         self._prompt = Prompt(parameters, limits)
-        self._url = f"{str(target).rstrip('/')}{PATHS[parameters.api]}"
-        self._place = target.authority
         self._model = parameters.model
         self._api = parameters.api
-        self._secret = parameters.api_key_secret
         self._inference = parameters.inference.fields
-        self.endpoint = f"{target.scheme}://{target.host_subcomponent}:{target.port}"
+        self.endpoint = self._service.endpoint
         self.price = None if parameters.price is None else parameters.price.price
         self.cache = parameters.cache_mode
 
@@ -76,7 +66,7 @@ class OpenAI(LiveModel):
         return self._prompt.templates()
 
     def check(self, *, allow_private: bool) -> None:
-        check_url(self._url, allow_private=allow_private)
+        self._service.check(allow_private=allow_private)
 
     def requests(
         self, items: Sequence[JsonObject], samples: Sequence[JsonObject] | None = None
@@ -94,39 +84,22 @@ class OpenAI(LiveModel):
     def identity(self) -> JsonObject:
         return {
             "type": "openai",
-            "url": self._url,
+            "url": self._service.url,
             "model": self._model,
             "inference": self._inference,
         }
 
     async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
         body: JsonObject = {"model": self._model, **self._inference, **request}
-        log: JsonObject = {"url": self._url, "body": logged_object(body)}
-        started = time.perf_counter()
-        try:
-            answer = await reach.post(
-                self._url, body, secret=self._secret, timeout_seconds=call.timeout_seconds
+        with logged_call(url=self._service.url, body=logged_object(body)) as log:
+            response = await self._service.ask(body, call, reach, log)
+            usage = response.get("usage")
+            return Reply(
+                sample={OUTPUT_TEXT: self._text(response), "response": response},
+                input_tokens=tokens(usage, "prompt_tokens"),
+                output_tokens=tokens(usage, "completion_tokens"),
+                log=log,
             )
-            log |= {"status": answer.status, "response": logged_text(answer.body)}
-            if not 200 <= answer.status < 300:
-                raise failure_of(answer, place=self._place)
-            return self._reply(answer.body, log)
-        except CallFailed as failure:
-            log |= {"error": failure.message}
-            failure.log = log
-            raise
-        finally:
-            log |= {"seconds": round(time.perf_counter() - started, 6)}
-
-    def _reply(self, body: bytes, log: JsonObject) -> Reply:
-        response = json_object(body, place=self._place)
-        usage = response.get("usage")
-        return Reply(
-            sample={OUTPUT_TEXT: self._text(response), "response": response},
-            input_tokens=tokens(usage, "prompt_tokens"),
-            output_tokens=tokens(usage, "completion_tokens"),
-            log=log,
-        )
 
     def _text(self, response: JsonObject) -> str:
         match response:
@@ -138,7 +111,7 @@ class OpenAI(LiveModel):
                 text = None
         if text is None:
             raise Garbage(
-                f"{self._place} answered with no choice that has text in it: {said_in(orjson.dumps(response))}"
+                f"{self._service.place} answered with no choice that has text in it: {said_in(orjson.dumps(response))}"
             )
         return text
 
