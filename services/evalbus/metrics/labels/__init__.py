@@ -3,5 +3,8 @@
 from typing import Final
 
 from evalbus.metrics.base import Metric
+from evalbus.metrics.labels.classification import Classification
 
-LABELS: Final[dict[str, type[Metric]]] = {}
+LABELS: Final[dict[str, type[Metric]]] = {
+    "classification": Classification,
+}
