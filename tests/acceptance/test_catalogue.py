@@ -309,7 +309,7 @@ def test_every_noun_has_its_verbs(services: System, tmp_path: Path) -> None:
     taken = refused(services, "metrics", "create", str(file), code=1)
     updated = services.ask("metrics", "update", str(file))["metric"]
     first = services.ask("metrics", "get", "exact", "--revision", "1")["metric"]
-    table = services.run("metrics", "list", "--csv")
+    table = services.run("metrics", "list", "--saved", "--csv")
     deleted = services.ask("metrics", "delete", "exact")
     gone = refused(services, "metrics", "get", "exact", code=1)
 

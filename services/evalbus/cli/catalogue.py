@@ -60,9 +60,33 @@ def about_file(place: str) -> Generator[None, None, None]:
 def catalogue_app(kind: EntryKind) -> typer.Typer:
     """The verbs of one kind."""
     app = typer.Typer(help=f"Saved {kind}s: make them, look at them.", no_args_is_help=True)
-    for verb in (_create, _get, _list, _update, _delete):
-        verb(app, kind)
+    add_verbs(app, kind)
+    _list(app, kind)
     return app
+
+
+def add_verbs(app: typer.Typer, kind: EntryKind) -> None:
+    """All but listing, which a kind may do in its own way."""
+    for verb in (_create, _get, _update, _delete):
+        verb(app, kind)
+
+
+def list_saved(
+    kind: EntryKind, workspace: str, *, search: str | None, limit: int, style: Style
+) -> None:
+    """Print what is saved in a workspace."""
+    settings = client_settings()
+
+    async def work() -> list[Entry]:
+        async with asking_client(settings, workspace) as client:
+            things = client.saved(kind)
+            return [entry async for entry in things.list(search=search, limit=limit)]
+
+    found = loop.run(work)
+    if style is Style.JSON:
+        write_document({f"{kind}s": found})
+    else:
+        write_table(Table(columns=COLUMNS, rows=[_line(entry) for entry in found]), style)
 
 
 def write_entry(entry: Entry, *, as_json: bool) -> None:
@@ -132,18 +156,7 @@ def _list(app: typer.Typer, kind: EntryKind) -> None:
         as_csv: CsvFlag = False,
     ) -> None:
         style = chosen(as_json=as_json, as_markdown=as_markdown, as_csv=as_csv)
-        settings = client_settings()
-
-        async def work() -> list[Entry]:
-            async with asking_client(settings, workspace) as client:
-                things = client.saved(kind)
-                return [entry async for entry in things.list(search=search, limit=limit)]
-
-        found = loop.run(work)
-        if style is Style.JSON:
-            write_document({f"{kind}s": found})
-        else:
-            write_table(Table(columns=COLUMNS, rows=[_line(entry) for entry in found]), style)
+        list_saved(kind, workspace, search=search, limit=limit, style=style)
 
     _keep(list_entries)
 

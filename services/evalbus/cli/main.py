@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from evalbus.cli import dead_letters, events, jobs, results
+from evalbus.cli import dead_letters, events, jobs, metrics, results
 from evalbus.cli.apply import apply
 from evalbus.cli.catalogue import catalogue_app
 from evalbus.cli.exits import Exit, Stopped, exit_of_error
@@ -63,7 +63,7 @@ app.command()(apply)
 app.add_typer(catalogue_app("benchmark"), name="benchmarks")
 app.add_typer(datasets, name="datasets")
 app.add_typer(catalogue_app("model"), name="models")
-app.add_typer(catalogue_app("metric"), name="metrics")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dlq")
 app.command()(migrate)
