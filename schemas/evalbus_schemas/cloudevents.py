@@ -21,6 +21,8 @@ CHUNK_PROGRESS: Final = "evalbus.chunk.progress.v1"
 ANSWERS_GIVEN: Final = "evalbus.answers.given.v1"
 MODEL_REQUEST: Final = "evalbus.model.request.v1"
 MODEL_REPLY: Final = "evalbus.model.reply.v1"
+METRIC_REQUEST: Final = "evalbus.metric.request.v1"
+METRIC_REPLY: Final = "evalbus.metric.reply.v1"
 RPC_REQUEST: Final = "evalbus.rpc.request.v1"
 RPC_REPLY: Final = "evalbus.rpc.reply.v1"
 

@@ -13,6 +13,7 @@ from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.chunks import AnswersGiven, ChunkProgress, ChunkRequested, ChunkScored
 from evalbus_schemas.events import BenchmarkEvent
+from evalbus_schemas.metric_service import MetricReply, MetricRequest
 from evalbus_schemas.model_service import ModelReply, ModelRequest
 from evalbus_schemas.openrpc import CONTRACT_VERSION, schemas_of
 from evalbus_schemas.rpc import RpcReply, RpcRequest
@@ -21,6 +22,7 @@ BINDING_VERSION: Final = "0.3.0"
 EVENTS_CHANNEL: Final = "evalbus.events"
 REPLIES_CHANNEL: Final = "replies"
 MODELS_CHANNEL: Final = "a model's queue"
+METRICS_CHANNEL: Final = "a metric's queue"
 
 Action = Literal["send", "receive"]
 
@@ -100,6 +102,14 @@ MODEL_REQUEST = Contract(
 MODEL_REPLY = Contract(
     name=cloudevents.MODEL_REPLY, model=ModelReply, summary="Its answer; no CloudEvents headers."
 )
+METRIC_REQUEST = Contract(
+    name=cloudevents.METRIC_REQUEST,
+    model=MetricRequest,
+    summary="A row for a metric that is a service behind a queue of its own.",
+)
+METRIC_REPLY = Contract(
+    name=cloudevents.METRIC_REPLY, model=MetricReply, summary="Its scores; no CloudEvents headers."
+)
 
 CONTRACTS: Final = (
     START,
@@ -112,6 +122,8 @@ CONTRACTS: Final = (
     REPLY,
     MODEL_REQUEST,
     MODEL_REPLY,
+    METRIC_REQUEST,
+    METRIC_REPLY,
 )
 
 CARRIED: Final[dict[Queue, tuple[Contract, ...]]] = {
@@ -139,13 +151,15 @@ def asyncapi_document() -> JsonObject:
     channels: JsonObject = {queue.name: _queue_channel(queue) for queue in topology.QUEUES}
     channels[EVENTS_CHANNEL] = _events_channel()
     channels[REPLIES_CHANNEL] = _replies_channel()
-    channels[MODELS_CHANNEL] = _models_channel()
+    channels[MODELS_CHANNEL] = _service_channel("model", MODEL_REQUEST)
+    channels[METRICS_CHANNEL] = _service_channel("metric", METRIC_REQUEST)
     operations: JsonObject = {
         f"receive {queue.name}": _operation("receive", queue.name, is_answered=queue in ANSWERED)
         for queue in topology.QUEUES
         if CARRIED[queue]
     }
-    operations[f"send {MODELS_CHANNEL}"] = _operation("send", MODELS_CHANNEL, is_answered=True)
+    for channel in (MODELS_CHANNEL, METRICS_CHANNEL):
+        operations[f"send {channel}"] = _operation("send", channel, is_answered=True)
     operations[f"send {EVENTS_CHANNEL}"] = _operation("send", EVENTS_CHANNEL, is_answered=False)
     return {
         "asyncapi": "3.0.0",
@@ -204,16 +218,16 @@ def _replies_channel() -> JsonObject:
     return {
         "address": None,
         "description": f"The queue that the request named in reply_to; it must match {topology.REPLY_TO_PATTERN}",
-        "messages": _messages_of((REPLY, MODEL_REPLY)),
+        "messages": _messages_of((REPLY, MODEL_REPLY, METRIC_REPLY)),
     }
 
 
-def _models_channel() -> JsonObject:
+def _service_channel(kind: str, request: Contract) -> JsonObject:
     return {
         "address": "{queue}",
-        "description": "Published through the default exchange to the queue that a model of type amqp names.",
+        "description": f"Published through the default exchange to the queue that a {kind} of type amqp names.",
         "parameters": {"queue": {"description": "Neither evalbus.* nor amq.*."}},
-        "messages": _messages_of((MODEL_REQUEST,)),
+        "messages": _messages_of((request,)),
     }
 
 
