@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from evalbus.metrics import directions_of
+from evalbus.metrics import layout_of
 from evalbus.results.aggregates import aggregate
 from evalbus.store.base import (
     AnswerStore,
@@ -45,7 +45,7 @@ from evalbus.store.postgres import (
 )
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import ListRows, Row
-from tests.builders import a_scored_chunk, samples_of, scores_of, stretches
+from tests.builders import a_scored_chunk, samples_of, stretches
 
 LEASE_SECONDS = 30.0
 WINDOW = 64
@@ -142,11 +142,11 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             database=database,
             jobs=PostgresJobs(database),
             dispatch=PostgresDispatch(database),
-            scores=PostgresScores(database, scores_of),
-            finals=PostgresFinals(database, scores_of),
+            scores=PostgresScores(database, layout_of),
+            finals=PostgresFinals(database, layout_of),
             results=PostgresResults(database),
-            comparisons=PostgresComparisons(database, scores_of, directions_of),
-            rows=PostgresRows(database, scores_of),
+            comparisons=PostgresComparisons(database, layout_of),
+            rows=PostgresRows(database, layout_of),
             events=PostgresEvents(database),
             dead_letters=PostgresDeadLetters(database),
             answers=PostgresAnswers(database),

@@ -179,8 +179,8 @@ class ChunkScored(Open):
     signatures: tuple[Signature, ...] = ()
     asked: Annotated[tuple[Asked, ...], Field(description="Of a live model, for each row.")] = ()
     asked_by_metrics: Annotated[
-        tuple[Asked, ...],
-        Field(description="Of all live metrics together, for each row; without seconds."),
+        tuple[tuple[Asked, ...], ...],
+        Field(description="Of live metrics, for each row: what each of its questions took."),
     ] = ()
     seconds: Annotated[float, Field(ge=0)]
     evaluator: str

@@ -22,7 +22,7 @@ from evalbus.evaluator.reach import open_reach
 from evalbus.health import Check as HealthCheck
 from evalbus.health import served
 from evalbus.logs import get_logger
-from evalbus.metrics import directions_of, scores_of
+from evalbus.metrics import layout_of
 from evalbus.producer import service as producer
 from evalbus.remote import amqp_url
 from evalbus.results import service as results
@@ -89,11 +89,11 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             changes=changes,
             jobs=postgres.PostgresJobs(database),
             dispatch=postgres.PostgresDispatch(database),
-            scores=postgres.PostgresScores(database, scores_of),
-            finals=postgres.PostgresFinals(database, scores_of),
+            scores=postgres.PostgresScores(database, layout_of),
+            finals=postgres.PostgresFinals(database, layout_of),
             results=postgres.PostgresResults(database),
-            comparisons=postgres.PostgresComparisons(database, scores_of, directions_of),
-            rows=postgres.PostgresRows(database, scores_of),
+            comparisons=postgres.PostgresComparisons(database, layout_of),
+            rows=postgres.PostgresRows(database, layout_of),
             events=postgres.PostgresEvents(database),
             dead_letters=postgres.PostgresDeadLetters(database),
             answers=postgres.PostgresAnswers(database),

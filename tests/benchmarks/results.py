@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from evalbus.metrics import scores_of
+from evalbus.metrics import layout_of
 from evalbus.results.aggregates import aggregate
 from evalbus.runtime import Stores, open_stores
 from evalbus.settings import load_settings
@@ -49,7 +49,7 @@ def benchmark_with(scores: int) -> Benchmark:
 async def measure(options: argparse.Namespace, url: str) -> dict[str, object]:
     await postgres.migrate(url)
     spec = benchmark_with(options.scores)
-    assert len(scores_of(spec)) == options.scores
+    assert len(layout_of(spec).scores) == options.scores
     async with open_stores(url, load_settings()) as stores:
         await write_results(url, options.results)
         print("results written", file=sys.stderr)

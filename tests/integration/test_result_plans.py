@@ -9,13 +9,14 @@ from pydantic import JsonValue
 
 from evalbus.filters import parse_filter
 from evalbus.filters.results import RESULT_FIELDS
+from evalbus.metrics import layout_of
 from evalbus.store.postgres import open_database
 from evalbus.store.postgres.filter_sql import RESULT_COLUMNS, WhereClause
 from evalbus.store.postgres.results import ORDERS
 from evalbus.store.postgres.rows import PostgresRows
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.queries import ListRows
-from tests.builders import a_benchmark, scores_of
+from tests.builders import a_benchmark
 from tests.many_results import write_job, write_results
 from tests.servers.background import run
 from tests.servers.postgres import Databases
@@ -116,7 +117,7 @@ async def test_a_page_of_rows_is_found_by_an_index_however_deep(
 
 async def test_a_million_rows_are_paged_through_by_cursor(large_database: str) -> None:
     async with open_database(large_database) as database:
-        rows = PostgresRows(database, scores_of)
+        rows = PostgresRows(database, layout_of)
         page = await rows.list(ListRows(job="large", after=f"0.0.{N_ROWS - 3}.0"))
 
     assert [row.row_index for row in page.rows] == [N_ROWS - 2, N_ROWS - 1]

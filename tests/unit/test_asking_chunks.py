@@ -24,7 +24,7 @@ from evalbus.bus.topology import (
     WORK_RECORDED,
 )
 from evalbus.errors import OverLimit, Unavailable
-from evalbus.evaluator.live import ENVELOPE_BYTES
+from evalbus.evaluator.live_chunk import ENVELOPE_BYTES
 from evalbus.evaluator.scoring import join_lines, score_chunk
 from evalbus.evaluator.service import serve
 from evalbus.models import Call

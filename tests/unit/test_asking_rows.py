@@ -48,7 +48,7 @@ def an_asker(
     bus: Bus | None = None,
 ) -> Asker:
     return Asker(
-        model=Parrot(Parrot.Parameters(is_priced=is_priced), RowLimits()),
+        respondent=Parrot(Parrot.Parameters(is_priced=is_priced), RowLimits()),
         circuit=circuit or Circuit(ENDPOINT, patience_seconds=120.0),
         reach=endpoint,
         asking=Asking(

@@ -24,7 +24,7 @@ def a_demand(
         job_no=job_no,
         model_no=model_no,
         workspace=workspace,
-        endpoint=endpoint,
+        endpoints=frozenset({endpoint}),
         parallelism=parallelism,
         endpoint_parallelism=endpoint_parallelism,
         in_use=in_use,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalbus.errors import Invalid
-from evalbus.metrics import Batch, build_metric, scores_of
+from evalbus.metrics import Batch, build_metric, layout_of
 from evalbus.metrics.overlap.f1 import word_f1
 from evalbus.metrics.normalization import squad, squad_words
 from evalbus.metrics.checks.numbers import last_number
@@ -410,7 +410,7 @@ def test_the_scores_of_a_benchmark_are_named_in_the_order_of_their_columns() -> 
     )
 
     # when
-    names = scores_of(benchmark)
+    names = layout_of(benchmark).scores
 
     # then
     assert list(names) == [("words", "f1"), ("whole", "exact-match")]

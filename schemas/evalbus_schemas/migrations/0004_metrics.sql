@@ -1,7 +1,10 @@
 -- migrate:up
 
--- Whom its live metrics ask, once for each question that a row may have: their chunks take places there as well.
-ALTER TABLE job ADD COLUMN metric_endpoints text [] NOT NULL DEFAULT '{}';
+-- Whom live metrics ask about its answers, once for each question that a row may have: its chunks take places there too.
+ALTER TABLE job_model ADD COLUMN metric_endpoints text [] NOT NULL DEFAULT '{}';
+
+DROP INDEX job_model_live;
+CREATE INDEX job_model_live ON job_model (job_no, model_no) WHERE is_live OR metric_endpoints <> '{}';
 
 ALTER TABLE chunk
     -- Rows for which somebody who was asked gave no answer, the model or a metric's respondent.
@@ -18,6 +21,9 @@ ALTER TABLE score
     ADD COLUMN counts text,
     -- Labels, rationales and details, as a JSON list.
     ADD COLUMN remarks text;
+
+-- What jobs under way have counted so far.
+UPDATE chunk SET n_unanswered = n_failed_sample WHERE n_failed_sample IS NOT NULL;
 
 -- Releases of metrics that a job was scored with: one for each metric, unless evaluators differ.
 CREATE TABLE job_signature (
@@ -46,4 +52,6 @@ ALTER TABLE score DROP COLUMN counts, DROP COLUMN remarks;
 ALTER TABLE chunk
     DROP COLUMN n_unanswered, DROP COLUMN metric_calls, DROP COLUMN metric_retries, DROP COLUMN metric_cache_hits,
     DROP COLUMN metric_input_tokens, DROP COLUMN metric_output_tokens, DROP COLUMN metric_cost;
-ALTER TABLE job DROP COLUMN metric_endpoints;
+DROP INDEX job_model_live;
+CREATE INDEX job_model_live ON job_model (job_no, model_no) WHERE is_live;
+ALTER TABLE job_model DROP COLUMN metric_endpoints;

@@ -14,7 +14,7 @@ from evalbus.bus.topology import ANSWERS_ASKED
 from evalbus.errors import OverLimit, TransientError, Unavailable, Unroutable
 from evalbus.evaluator.advance import SOURCE
 from evalbus.evaluator.asking import Outcome, Question
-from evalbus.models import LiveModel
+from evalbus.models import Respondent
 from evalbus.telemetry import ANSWERS_KNOWN
 from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
@@ -38,8 +38,8 @@ class RowKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChunkAnswers:
-    """Old and new answers for the rows of one chunk.
+class RowAnswers:
+    """Old and new answers of one respondent for the rows of one chunk; `whose` is empty for the model's own.
 
     An answer of this very row of this very job was paid for before its evaluator died: it counts as it was given.
     Any other is a hit, which costs nothing: also what the job that this one is derived from had paid for before it
@@ -47,7 +47,8 @@ class ChunkAnswers:
     """
 
     request: ChunkRequested
-    model: LiveModel
+    respondent: Respondent
+    whose: tuple[str, ...] = ()
 
     async def known(
         self, questions: Sequence[Question], bus: Bus, *, timeout_seconds: float
@@ -72,7 +73,7 @@ class ChunkAnswers:
         """A new answer, as it is to be kept: where others find it if they may, and where this job will in any case."""
         keys = self._keys(question)
         places: dict[str, bool] = {}
-        if self.model.cache in ("write", "on"):
+        if self.respondent.cache in ("write", "on"):
             places[keys.shared] = True
         if not (places and self._reads):
             places[keys.private] = False
@@ -91,7 +92,7 @@ class ChunkAnswers:
     @property
     def _reads(self) -> bool:
         """Whether answers that others paid for will do."""
-        return self.model.cache in ("read", "on")
+        return self.respondent.cache in ("read", "on")
 
     def _outcome(
         self, question: Question, keys: RowKeys, found: Mapping[str, Answer]
@@ -107,7 +108,7 @@ class ChunkAnswers:
         if hit is None:
             return None
         ANSWERS_KNOWN.labels("cache").inc()
-        cost = None if self.model.price is None else 0.0
+        cost = None if self.respondent.price is None else 0.0
         return Outcome(result=hit.sample, asked=Asked(is_cached=True, cost=cost))
 
     def _is_own(self, answer: Answer, question: Question) -> bool:
@@ -116,7 +117,11 @@ class ChunkAnswers:
     def _keys(self, question: Question) -> RowKeys:
         request, source = self.request, self.request.source_job_id
         shared = _digest(
-            "shared", request.workspace, self.model.identity(), question.request, request.repeat
+            "shared",
+            request.workspace,
+            self.respondent.identity(),
+            question.request,
+            request.repeat,
         )
         return RowKeys(
             private=self._private_key(question, request.job_id),
@@ -130,16 +135,18 @@ class ChunkAnswers:
             "private",
             str(job_id),
             request.plan.model.name,
-            self.model.identity(),
+            self.respondent.identity(),
             question.request,
             request.dataset,
             question.row,
             request.repeat,
+            *self.whose,
         )
 
     def _row(self, question: Question) -> str:
         request = self.request
-        return f"{request.dataset}/{request.plan.model.name}/{question.row}/{request.repeat}"
+        parts = (request.dataset, request.plan.model.name, question.row, request.repeat)
+        return "/".join(map(str, (*parts, *self.whose)))
 
 
 def _digest(*parts: object) -> str:

@@ -1,4 +1,4 @@
-"""One row's answer out of a live model: its calls, the pauses between them, and the moment to give up."""
+"""One row's answer out of a live model, or of whom a metric asks: its calls, the pauses between them, and the moment to give up."""
 
 import asyncio
 from contextlib import nullcontext
@@ -15,7 +15,7 @@ from evalbus.evaluator.circuit import Circuit, CircuitOpen, Pass, Visitor
 from evalbus.evaluator.given import WhyNot
 from evalbus.evaluator.retrying import Random, pause_seconds
 from evalbus.logs import get_logger
-from evalbus.models import Call, CallFailed, LiveModel, Reach, Reply
+from evalbus.models import Call, CallFailed, Reach, Reply, Respondent
 from evalbus.telemetry import CALLS, endpoint_host
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import Asked, Asking
@@ -55,12 +55,12 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Asker:
-    """Asks one model for the rows of one chunk. A row that cannot be answered is an outcome.
+    """Asks one respondent for the rows of one chunk. A row that cannot be answered is an outcome.
 
     Raises Unavailable, and nothing else but cancellation, instead of beginning a call while the bus is away.
     """
 
-    model: LiveModel
+    respondent: Respondent
     circuit: Circuit
     reach: Reach
     asking: Asking
@@ -124,7 +124,7 @@ class _Row:
             reply = await self._reply(self._ends - started)
         seconds = _now() - started
         self._log.append(reply.log)
-        price = asker.model.price
+        price = asker.respondent.price
         cost = None if price is None else price.of(reply.input_tokens, reply.output_tokens)
         return Outcome(
             result=reply.sample,
@@ -152,7 +152,7 @@ class _Row:
         outcome = "cut_off"
         try:
             async with asyncio.timeout(call.timeout_seconds + GRACE_SECONDS):
-                reply = await asker.model.ask(self._question.request, call, asker.reach)
+                reply = await asker.respondent.ask(self._question.request, call, asker.reach)
             reply = _as_json(reply)
             outcome = "answered"
         except CallFailed as failed:
@@ -167,13 +167,13 @@ class _Row:
                 is_outage=True,
             ) from None
         except Exception as error:
-            # A model may be somebody else's code. Its words are left out: they may hold a secret.
+            # It may be somebody else's code. Its words are left out: they may hold a secret.
             outcome = "refused"
             name = type(error).__name__
-            log.warning("model.raised", job_id=str(asker.job_id), error=name)
-            raise CallFailed("raised", f"the model raised {name}", is_retryable=False) from None
+            log.warning("asking.raised", job_id=str(asker.job_id), error=name)
+            raise CallFailed("raised", f"asking raised {name}", is_retryable=False) from None
         finally:
-            CALLS.labels(endpoint_host(asker.model.endpoint), outcome).inc()
+            CALLS.labels(endpoint_host(asker.respondent.endpoint), outcome).inc()
         return reply
 
     def _pause(self, failed: CallFailed) -> float | None:

@@ -22,6 +22,7 @@ from evalbus.evaluator.frames import (
     REPLY,
     REQUEST,
     SCORED,
+    Progress,
     Request,
 )
 from evalbus.evaluator.scoring import score_chunk
@@ -72,11 +73,11 @@ def _answer(parent: socket.socket, body: bytes, slice_rows: int, evaluator: str)
         _send(parent, SCORED, scored)
 
 
-def _reporting(parent: socket.socket, *, is_exact: bool) -> Callable[[int, int, int, int], None]:
-    def report(rows_done: int, rows_at_work: int, step: int, n_columns: int) -> None:
+def _reporting(parent: socket.socket, *, is_exact: bool) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
         # A chunk that is done in one go, as nearly all are, needs no signs of life.
-        if is_exact or (rows_done > 0 and step == 0):
-            _send(parent, PROGRESSED, PROGRESS.pack(rows_done, rows_at_work, step, n_columns))
+        if is_exact or (progress.rows_done > 0 and progress.step == 0):
+            _send(parent, PROGRESSED, PROGRESS.pack(*progress))
 
     return report
 

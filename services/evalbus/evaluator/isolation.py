@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from evalbus.errors import TransientError
 from evalbus.evaluator.child_process import ChildLost
 from evalbus.evaluator.given import parse_given
-from evalbus.evaluator.rows import MODEL_STEP, NO_SAMPLE
-from evalbus.evaluator.scoring import join_lines, split_lines
+from evalbus.evaluator.rows import MODEL_STEP, NO_SAMPLE, moved
+from evalbus.evaluator.scoring import join_lines, joined, split_lines
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
 
 
@@ -103,6 +103,7 @@ def blamed_piece(
         n_rows=1,
         scores=((None,),) * n_columns,
         errors=(error,),
+        counts=((None,),) * lost.progress.n_counted,
         seconds=0.0,
         evaluator=evaluator,
     )
@@ -117,19 +118,21 @@ def merged(
 ) -> bytes:
     """One answer for the whole chunk, as if it had been scored in one go."""
     ordered = sorted(pieces, key=lambda piece: piece.first)
-    columns = zip(*(piece.scored.scores for piece in ordered), strict=True)
     header = ChunkScored(
         job_id=request.job_id,
         job=request.job,
         workspace=request.workspace,
         chunk=request.chunk,
         n_rows=request.n_rows,
-        scores=tuple(tuple(value for part in column for value in part) for column in columns),
+        scores=joined(piece.scored.scores for piece in ordered),
         errors=tuple(
-            error.model_copy(update={"row": error.row + piece.first})
-            for piece in ordered
-            for error in piece.scored.errors
+            moved(error, piece.first) for piece in ordered for error in piece.scored.errors
         ),
+        remarks=tuple(
+            moved(remark, piece.first) for piece in ordered for remark in piece.scored.remarks
+        ),
+        counts=joined(piece.scored.counts for piece in ordered),
+        signatures=max((piece.scored.signatures for piece in ordered), key=len),
         seconds=time.perf_counter() - started,
         evaluator=evaluator,
     )

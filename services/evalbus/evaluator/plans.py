@@ -6,11 +6,12 @@ from functools import lru_cache
 
 from evalbus.errors import Invalid
 from evalbus.evaluator.pace import Pace
-from evalbus.metrics import Metric, build_metric
-from evalbus.models import LiveModel, Model, RecordedModel, build_model
+from evalbus.metrics import METRICS, LiveMetric, Metric, build_metric, signature_of
+from evalbus.models import LiveModel, Model, RecordedModel, Respondent, build_model
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
-from evalbus_schemas.chunks import Plan, RowLimits
+from evalbus_schemas.chunks import ChunkRequested, Plan, RowLimits
+from evalbus_schemas.scores import Signature
 
 PLANS_KEPT_MAX = 64
 
@@ -31,11 +32,16 @@ class ReadyPlan:
     model_name: str
     model: Model
     metrics: tuple[NamedMetric, ...]
+    signatures: tuple[Signature, ...]
     pace: Pace = field(default_factory=Pace)
 
     @property
     def n_columns(self) -> int:
         return sum(len(named.metric.scores) for named in self.metrics)
+
+    @property
+    def n_counted(self) -> int:
+        return sum(bool(named.metric.corpus) for named in self.metrics)
 
     @property
     def answer(self) -> Answer:
@@ -46,8 +52,8 @@ class ReadyPlan:
         match self.model:
             case RecordedModel():
                 return self.model.answer
-            case LiveModel() if not self.metrics:
-                return self.model.requests
+            case LiveModel() as model if not self.metrics:
+                return lambda items: model.requests(items)
             case _:
                 raise Invalid(f"model {self.model_name!r} is asked before its rows are scored")
 
@@ -57,8 +63,7 @@ def ready(plan: Plan, limits: RowLimits) -> ReadyPlan:
     return _ready(plan.model_dump_json(), limits.model_dump_json())
 
 
-def ready_model(model: Plugin, limits: RowLimits) -> Model:
-    """The plan's model alone; raises Invalid if this process cannot build it."""
+def _model(model: Plugin, limits: RowLimits) -> Model:
     return _ready_model(model.model_dump_json(), limits.model_dump_json())
 
 
@@ -73,7 +78,57 @@ def _ready(plan_json: str, limits_json: str) -> ReadyPlan:
             NamedMetric(name=metric.name, metric=build_metric(metric, limits))
             for metric in plan.metrics
         ),
+        signatures=tuple(signature_of(metric) for metric in plan.metrics),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questioned:
+    """Somebody whom a metric asks, and the place among those that it asks."""
+
+    metric: str
+    place: int
+    respondent: Respondent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """Whom a chunk has to wait for: its model, if that is live and has still to answer, and whom its metrics ask."""
+
+    model: LiveModel | None
+    questioned: tuple[Questioned, ...]
+
+    @property
+    def is_nobody(self) -> bool:
+        return self.model is None and not self.questioned
+
+
+def ready_live(request: ChunkRequested) -> Live:
+    """Raises Invalid if this process cannot build one of them."""
+    plan, limits = request.plan, request.limits
+    model = None if request.samples == "given" else _model(plan.model, limits)
+    return Live(
+        model=model if isinstance(model, LiveModel) else None,
+        questioned=_ready_questioned(plan.model_dump_json(), limits.model_dump_json()),
+    )
+
+
+@lru_cache(maxsize=PLANS_KEPT_MAX)
+def _ready_questioned(plan_json: str, limits_json: str) -> tuple[Questioned, ...]:
+    limits = RowLimits.model_validate_json(limits_json)
+    return tuple(
+        Questioned(metric=plugin.name, place=place, respondent=respondent)
+        for plugin in Plan.model_validate_json(plan_json).metrics
+        # Others are built where rows are scored, and nowhere else: building runs their code.
+        if issubclass(METRICS.find(plugin.type), LiveMetric)
+        for place, respondent in enumerate(_live(plugin, limits).respondents)
+    )
+
+
+def _live(plugin: Plugin, limits: RowLimits) -> LiveMetric:
+    metric = build_metric(plugin, limits)
+    assert isinstance(metric, LiveMetric), "its kind was looked at"
+    return metric
 
 
 @lru_cache(maxsize=PLANS_KEPT_MAX)

@@ -1,19 +1,29 @@
 """Rows through the model and the metrics; what becomes of those that fail on the way."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar, cast
 
 import orjson
+from pydantic import JsonValue
 
-from evalbus.evaluator.given import NOTHING, UNDECODABLE, GivenLine, parse_given
+from evalbus.errors import Invalid
+from evalbus.evaluator.given import (
+    NOTHING,
+    UNDECODABLE,
+    GivenLine,
+    NoAnswer,
+    parse_answers,
+    parse_given,
+)
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
-from evalbus.evaluator.settling import settle
-from evalbus.metrics import NON_FINITE, Batch, Columns, Note
+from evalbus.evaluator.settling import Blame, settle
+from evalbus.metrics import NON_FINITE, Batch, Columns, LiveMetric, Note, Remark
 from evalbus.templates import TemplateError
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.chunks import RowLimits, ScoreError
+from evalbus_schemas.chunks import RowLimits, ScoreError, ScoreRemark
+from evalbus_schemas.scores import Counts
 
 NO_SAMPLE = NOTHING
 MESSAGE_CHARACTERS_MAX = 500
@@ -22,21 +32,62 @@ NO_REASON = "no_value"
 TOO_LARGE = "too_large"
 OUT_OF_MEMORY = "out_of_memory"
 RAISED = "raised"
+NO_ANSWERS = "no_answers"
 
 MODEL_STEP = 0
 """The first thing that is run for a row; the nth metric is step n."""
 
 BeginStep = Callable[[int], None]
 
+RATIONALE_CHARACTERS_MAX = 8 * 1024
+DETAIL_BYTES_MAX = 16 * 1024
+REMARKS_BYTES_MAX = 1024 * 1024
+"""Of one slice of rows together; behind that only labels are kept."""
+
+AboutRow = TypeVar("AboutRow", ScoreError, ScoreRemark)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredRows:
-    """Consecutive rows, scored: a sample for each, a column for each score, and why there is None."""
+    """Consecutive rows, scored: a sample for each, a column for each score, and why there is None.
+
+    Where questions were wanted, the samples are the questions, and there are no columns.
+    """
 
     samples: Sequence[bytes]
     columns: Sequence[Sequence[float | None]]
     errors: Sequence[ScoreError]
     """In row order; of a failed row only why it failed."""
+    remarks: Sequence[ScoreRemark]
+    """Of rows that have not failed."""
+    counts: Sequence[Sequence[Counts | None]]
+    """A column for each metric with corpus scores."""
+
+    def moved(self, rows: int) -> "ScoredRows":
+        """The same rows so many further behind in their chunk."""
+        return replace(
+            self,
+            errors=[moved(error, rows) for error in self.errors],
+            remarks=[moved(remark, rows) for remark in self.remarks],
+        )
+
+
+class ScoreRows(Protocol):
+    """One of the ways to get from the lines of consecutive rows to what is wanted of them."""
+
+    def __call__(
+        self,
+        lines: Sequence[bytes],
+        plan: ReadyPlan,
+        limits: RowLimits,
+        *,
+        samples_room: int,
+        begin_step: BeginStep,
+    ) -> ScoredRows: ...
+
+
+def moved(about: AboutRow, rows: int) -> AboutRow:
+    return about.model_copy(update={"row": about.row + rows}) if rows else about
 
 
 def score_rows(
@@ -67,13 +118,35 @@ def score_given_rows(
     begin_step: BeginStep,
 ) -> ScoredRows:
     """The same for rows whose samples are there already, each in its line; the model is not asked."""
+    return _measured(_given(lines, limits, samples_room, begin_step), plan, begin_step)
+
+
+def question_given_rows(
+    lines: Sequence[bytes],
+    plan: ReadyPlan,
+    limits: RowLimits,
+    *,
+    samples_room: int,
+    begin_step: BeginStep,
+) -> ScoredRows:
+    """What the plan's metrics, all of them live, ask about rows with samples: an object by metric in place of each."""
+    work = _given(lines, limits, samples_room, begin_step)
+    for step, named in enumerate(plan.metrics, start=1):
+        begin_step(step)
+        work.question(named)
+    return work.questioned()
+
+
+def _given(
+    lines: Sequence[bytes], limits: RowLimits, samples_room: int, begin_step: BeginStep
+) -> "_Work":
     given = [parse_given(line) for line in lines]
     work = _Work([line.item for line in given], limits, samples_room)
     begin_step(MODEL_STEP)
     work.refuse(given)
     work.parse()
     work.take(given)
-    return _measured(work, plan, begin_step)
+    return work
 
 
 def _measured(work: "_Work", plan: ReadyPlan, begin_step: BeginStep) -> ScoredRows:
@@ -94,6 +167,11 @@ class _Work:
         self._answers: dict[int, JsonObject] = {}
         self._samples = [NO_SAMPLE] * len(lines)
         self._columns: list[list[float | None]] = []
+        self._counts: list[list[Counts | None]] = []
+        self._remarks: list[ScoreRemark] = []
+        self._remarks_room = REMARKS_BYTES_MAX
+        self._questions: dict[int, JsonObject] = {}
+        self._answered: dict[int, GivenLine] = {}
         self._failures: dict[int, ScoreError] = {}
         self._notes: list[ScoreError] = []
         self._whole: Batch | None = None
@@ -147,6 +225,7 @@ class _Work:
                 self._fail_sample(row, UNDECODABLE, f"its sample is not JSON: {error.msg}")
                 continue
             if isinstance(sample, dict):
+                self._answered[row] = given[row]
                 self._keep(row, cast("JsonObject", sample), line)
             else:
                 self._fail_sample(row, UNDECODABLE, "its sample is not a JSON object")
@@ -161,25 +240,103 @@ class _Work:
         self._answers[row] = sample
         self._samples[row] = line
 
+    def question(self, named: NamedMetric) -> None:
+        metric = named.metric
+        if not isinstance(metric, LiveMetric):
+            raise Invalid(f"metric {named.name!r} asks nobody")
+
+        def work(rows: Sequence[int]) -> list[list[JsonObject | None]]:
+            asked = [list(of_row) for of_row in metric.questions(self._batch(rows))]
+            if [len(of_row) for of_row in asked] != [len(metric.respondents)] * len(rows):
+                raise TypeError(f"wanted {len(metric.respondents)} questions for each row")
+            return asked
+
+        for rows, asked in settle(work, self._rows_left, self._blaming(named)):
+            for row, of_row in zip(rows, asked, strict=True):
+                self._questions.setdefault(row, {})[named.name] = list[JsonValue](of_row)
+
     def measure(self, named: NamedMetric) -> None:
         metric, n_scores = named.metric, len(named.metric.scores)
+        replies = self._replies(named) if isinstance(metric, LiveMetric) else None
 
         def work(rows: Sequence[int]) -> tuple[Columns, list[list[float]]]:
-            scored = metric.score(self._batch(rows))
+            scored = metric.score(self._batch(rows, replies))
             return scored, _checked(scored, n_scores, len(rows))
 
-        def blame(row: int, error: BaseException) -> None:
-            code, message = _cause(error)
-            self._failures[row] = ScoreError(
-                row=row, metric=named.name, stage="metric", code=code, message=message, failed=True
-            )
-
         columns: list[list[float | None]] = [[None] * len(self._lines) for _ in range(n_scores)]
-        rows_left = [row for row in self._answers if row not in self._failures]
-        for rows, (scored, values) in settle(work, rows_left, blame):
+        counts: list[Counts | None] = [None] * len(self._lines)
+        for rows, (scored, values) in settle(work, self._rows_left, self._blaming(named)):
             for column, part in zip(columns, values, strict=True):
                 self._place(column, rows, part, named.name, scored)
+            for place, of_row in enumerate(scored.counts or ()):
+                counts[rows[place]] = of_row
+            for (place, score), remark in scored.remarks.items():
+                self._say(rows[place], named.name, metric.scores[score].name, remark)
         self._columns += columns
+        if metric.corpus:
+            self._counts.append(counts)
+
+    @property
+    def _rows_left(self) -> list[int]:
+        return [row for row in self._answers if row not in self._failures]
+
+    def _blaming(self, named: NamedMetric) -> Blame:
+        def blame(row: int, error: BaseException) -> None:
+            self._fail_metric(row, named.name, *_cause(error))
+
+        return blame
+
+    def _fail_metric(
+        self, row: int, metric: str, code: str, message: str, *, unanswered: bool = False
+    ) -> None:
+        self._failures[row] = ScoreError(
+            row=row,
+            metric=metric,
+            stage="metric",
+            code=code,
+            message=_short(message),
+            failed=True,
+            unanswered=unanswered,
+        )
+
+    def _replies(self, named: NamedMetric) -> dict[int, list[JsonObject | None]]:
+        """What was answered to the metric's questions, by row; rows for which somebody did not answer fail."""
+        replies: dict[int, list[JsonObject | None]] = {}
+        for row in self._rows_left:
+            given = self._answered.get(row)
+            answers = parse_answers(b"" if given is None else given.answers, named.name)
+            missing = [answer for answer in answers or () if isinstance(answer, NoAnswer)]
+            if answers is None:
+                self._fail_metric(row, named.name, NO_ANSWERS, "nobody was asked about the row")
+            elif missing:
+                why = missing[0]
+                self._fail_metric(
+                    row, named.name, why.code, why.message, unanswered=why.is_unanswered
+                )
+            else:
+                replies[row] = [one for one in answers if not isinstance(one, NoAnswer)]
+        return replies
+
+    def _say(self, row: int, metric: str, score: str, remark: Remark) -> None:
+        rationale = None if remark.rationale is None else _cut(remark.rationale)
+        detail = None if remark.detail is None else orjson.dumps(remark.detail)
+        if detail is not None and len(detail) > DETAIL_BYTES_MAX:
+            detail = None
+        size = len(rationale or "") + len(detail or b"")
+        if size > self._remarks_room:
+            rationale = detail = None
+        else:
+            self._remarks_room -= size
+        self._remarks.append(
+            ScoreRemark(
+                row=row,
+                metric=metric,
+                score=score,
+                label=remark.label,
+                rationale=rationale,
+                detail=None if detail is None else orjson.loads(detail),
+            )
+        )
 
     def _place(
         self,
@@ -213,7 +370,17 @@ class _Work:
                     )
                 )
 
-    def _batch(self, rows: Sequence[int]) -> Batch:
+    def _batch(
+        self,
+        rows: Sequence[int],
+        replies: Mapping[int, Sequence[JsonObject | None]] | None = None,
+    ) -> Batch:
+        if replies is not None:
+            return Batch(
+                [self._items[row] for row in rows],
+                [self._answers[row] for row in rows],
+                [replies[row] for row in rows],
+            )
         if self._whole is not None and len(rows) == len(self._whole):
             return self._whole
         batch = Batch([self._items[row] for row in rows], [self._answers[row] for row in rows])
@@ -231,17 +398,32 @@ class _Work:
             # A failed row has no score at all, so that it counts alike in each of them.
             for column in self._columns:
                 column[row] = None
+            for counted in self._counts:
+                counted[row] = None
         notes = [note for note in self._notes if note.row not in self._failures]
         return ScoredRows(
             samples=self._samples,
             columns=self._columns,
             errors=sorted([*self._failures.values(), *notes], key=lambda error: error.row),
+            remarks=[remark for remark in self._remarks if remark.row not in self._failures],
+            counts=self._counts,
+        )
+
+    def questioned(self) -> ScoredRows:
+        return ScoredRows(
+            samples=[orjson.dumps(self._questions.get(row, {})) for row in range(len(self._lines))],
+            columns=(),
+            errors=sorted(self._failures.values(), key=lambda error: error.row),
+            remarks=(),
+            counts=(),
         )
 
 
 def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:
     """The metric's columns as plain floats; a metric that breaks its promise has raised."""
     columns = [[float(value) for value in column] for column in scored.values]
+    if scored.counts is not None and len(scored.counts) != n_rows:
+        raise TypeError(f"wanted counts of {n_rows} rows, found {len(scored.counts)}")
     if len(columns) != n_scores or any(len(column) != n_rows for column in columns):
         shape = ", ".join(str(len(column)) for column in columns)
         raise TypeError(f"wanted {n_scores} columns of {n_rows} values, found ({shape})")
@@ -264,6 +446,8 @@ def _cause(error: BaseException) -> tuple[str, str]:
 
 
 def _short(message: str) -> str:
-    if len(message) <= MESSAGE_CHARACTERS_MAX:
-        return message
-    return message[: MESSAGE_CHARACTERS_MAX - 1] + "…"
+    return _cut(message, MESSAGE_CHARACTERS_MAX)
+
+
+def _cut(text: str, characters_max: int = RATIONALE_CHARACTERS_MAX) -> str:
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"

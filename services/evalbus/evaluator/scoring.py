@@ -1,16 +1,26 @@
 """From the bytes of a chunk to the bytes of its scores: pure, so that it can run, and run again, anywhere."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from evalbus.errors import Malformed
+from evalbus.evaluator.frames import NOTHING_KNOWN, Progress
 from evalbus.evaluator.plans import ready
-from evalbus.evaluator.rows import score_given_rows, score_rows
-from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
+from evalbus.evaluator.rows import (
+    ScoredRows,
+    ScoreRows,
+    question_given_rows,
+    score_given_rows,
+    score_rows,
+)
+from evalbus_schemas.chunks import ChunkRequested, ChunkScored
 
-Report = Callable[[int, int, int, int], None]
-"""Told of the rows done, the rows at work on now, the step that begins (0 the model, n the nth metric), and how many
-scores a row has."""
+T = TypeVar("T")
+
+Report = Callable[[Progress], None]
+"""Told before each step of each slice of rows."""
 
 
 def score_chunk(
@@ -18,7 +28,7 @@ def score_chunk(
 ) -> bytes:
     """ChunkRequested in, ChunkScored out, both with their lines; a row scores the same in whatever chunk it lies.
 
-    Rows are scored in slices of `slice_rows`; 0 means as many at once as their pace allows. Raises Malformed for a
+    Where questions are wanted, a line of the answer has what live metrics ask about the row, by metric. Rows are scored in slices of `slice_rows`; 0 means as many at once as their pace allows. Raises Malformed for a
     wrong number of lines, Invalid for a plan that cannot be run here.
     """
     started = time.perf_counter()
@@ -26,10 +36,12 @@ def score_chunk(
     request = ChunkRequested.model_validate_json(head)
     items = split_lines(lines, request.n_rows)
     plan = ready(request.plan, request.limits)
-    score = score_rows if request.samples == "asked" else score_given_rows
-    columns: list[list[float | None]] = [[] for _ in range(plan.n_columns)]
+    score = _way(request)
+    nothing_yet = NOTHING_KNOWN
+    if request.wanted == "scores":
+        nothing_yet = NOTHING_KNOWN._replace(n_columns=plan.n_columns, n_counted=plan.n_counted)
+    done_rows: list[ScoredRows] = []
     samples: list[bytes] = []
-    errors: list[ScoreError] = []
     samples_room = request.limits.samples_bytes
     while (done := len(samples)) < request.n_rows:
         left = request.n_rows - done
@@ -40,25 +52,39 @@ def score_chunk(
                 plan,
                 request.limits,
                 samples_room=samples_room,
-                begin_step=_reporting(report, done, size, plan.n_columns),
+                begin_step=_reporting(
+                    report, nothing_yet._replace(rows_done=done, rows_at_work=size)
+                ),
             )
+        done_rows.append(scored.moved(done))
         samples += scored.samples
         samples_room -= sum(map(len, scored.samples))
-        for whole, part in zip(columns, scored.columns, strict=True):
-            whole += part
-        errors += (_moved(error, done) for error in scored.errors)
     header = ChunkScored(
         job_id=request.job_id,
         job=request.job,
         workspace=request.workspace,
         chunk=request.chunk,
         n_rows=request.n_rows,
-        scores=tuple(tuple(column) for column in columns),
-        errors=tuple(errors),
+        scores=joined(scored.columns for scored in done_rows),
+        errors=tuple(chain.from_iterable(scored.errors for scored in done_rows)),
+        remarks=tuple(chain.from_iterable(scored.remarks for scored in done_rows)),
+        counts=joined(scored.counts for scored in done_rows),
+        signatures=() if request.wanted == "questions" else plan.signatures,
         seconds=time.perf_counter() - started,
         evaluator=evaluator,
     )
     return join_lines(header, samples)
+
+
+def joined(parts: Iterable[Sequence[Sequence[T]]]) -> tuple[tuple[T, ...], ...]:
+    """Columns out of the same columns of consecutive rows."""
+    return tuple(tuple(chain.from_iterable(columns)) for columns in zip(*parts, strict=True))
+
+
+def _way(request: ChunkRequested) -> ScoreRows:
+    if request.wanted == "questions":
+        return question_given_rows
+    return score_rows if request.samples == "asked" else score_given_rows
 
 
 def split_lines(lines: bytes, n_rows: int) -> list[bytes]:
@@ -83,15 +109,9 @@ def join_lines(header: ChunkRequested | ChunkScored, lines: Sequence[bytes]) -> 
     return b"\n".join((header.model_dump_json().encode(), *lines))
 
 
-def _reporting(
-    report: Report | None, done: int, size: int, n_columns: int
-) -> Callable[[int], None]:
+def _reporting(report: Report | None, progress: Progress) -> Callable[[int], None]:
     def begin_step(step: int) -> None:
         if report is not None:
-            report(done, size, step, n_columns)
+            report(progress._replace(step=step))
 
     return begin_step
-
-
-def _moved(error: ScoreError, rows: int) -> ScoreError:
-    return error.model_copy(update={"row": error.row + rows}) if rows else error

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evalbus.metrics.base import LiveMetric, Metric, RepeatRule, ScoreDeclaration
+from evalbus.metrics.base import (
+    LiveMetric,
+    Metric,
+    RepeatRule,
+    ScoreDeclaration,
+    mean_of_repeats,
+)
 from evalbus.models import Respondent
 from evalbus_schemas.benchmark import ScoreDirection
 
@@ -29,6 +35,15 @@ class Layout:
     def over_repeats(self) -> tuple[RepeatRule, ...]:
         """How the repeats of a row become one value, in the same order."""
         return tuple(score.over_repeats for score in self.declarations)
+
+    @cached_property
+    def not_averaged(self) -> frozenset[tuple[str, str]]:
+        """The scores whose rule is another than the mean."""
+        return frozenset(
+            name
+            for name, rule in zip(self.scores, self.over_repeats, strict=True)
+            if rule is not mean_of_repeats
+        )
 
     @cached_property
     def counted(self) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ class Respondent(ABC):
     async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
         """One attempt, within the call's time-out; raises CallFailed."""
 
-    def check(self, *, allow_private: bool) -> None:
+    def check(self, *, allow_private: bool) -> None:  # noqa: B027 - nothing to check is the rule
         """What can be known of its endpoint without a network; raises NotAllowed for one that may not be asked."""
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from evalbus.metrics import ScoreDeclaration, declarations_of
+from evalbus.metrics import Metric, ScoreDeclaration, Whole, layout_of
 from evalbus.results.exact import exact_sum, exact_sum_of_squares, rounded
-from evalbus.store.base import ScoreColumn
+from evalbus.store.base import CountedMetric, ScoreColumn
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.scores import (
     HISTOGRAM_BINS,
@@ -28,16 +29,62 @@ if TYPE_CHECKING:
     from evalbus.results.exact import Numbers
 
 
-def aggregate(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> list[MetricResult]:
-    """One entry for each metric, given the columns of one (dataset, model) in the benchmark's order."""
-    grouped: dict[tuple[str, str, str], list[ScoreStatistics]] = {}
-    for column, declaration in zip(columns, declarations_of(benchmark), strict=True):
+Group = tuple[str, str, str]
+"""Dataset, model and metric."""
+
+
+def aggregate(
+    benchmark: Benchmark, columns: Sequence[ScoreColumn], counted: Sequence[CountedMetric]
+) -> list[MetricResult]:
+    """One entry for each metric, given the columns and counts of one (dataset, model) in the benchmark's order."""
+    layout = layout_of(benchmark)
+    grouped: dict[Group, list[ScoreStatistics]] = {}
+    details: dict[Group, JsonObject] = {}
+    for column, declaration in zip(columns, layout.declarations, strict=True):
         key = (column.dataset, column.model, column.metric)
         grouped.setdefault(key, []).append(statistics(column, declaration))
+    metrics = dict(layout.metrics)
+    for name, counts in zip(layout.counted, counted, strict=True):
+        key = (counts.dataset, counts.model, counts.metric)
+        scores, detail = corpus_statistics(counts, metrics[name])
+        grouped.setdefault(key, []).extend(scores)
+        if detail is not None:
+            details[key] = detail
     return [
-        MetricResult(dataset=dataset, model=model, metric=metric, scores=tuple(scores))
-        for (dataset, model, metric), scores in grouped.items()
+        MetricResult(
+            dataset=key[0],
+            model=key[1],
+            metric=key[2],
+            scores=tuple(scores),
+            detail=details.get(key),
+        )
+        for key, scores in grouped.items()
     ]
+
+
+def corpus_statistics(
+    counts: CountedMetric, metric: Metric
+) -> tuple[list[ScoreStatistics], JsonObject | None]:
+    """One value for each corpus score, which has no spread, and what the metric says beside them."""
+    if counts.total is None:
+        whole = Whole(values=[math.nan] * len(metric.corpus))
+    else:
+        whole = metric.whole(counts.total)
+    values = [float(value) if math.isfinite(value) else None for value in whole.values]
+    return [
+        ScoreStatistics(
+            name=declaration.name,
+            scope="corpus",
+            value=value,
+            mean=value,
+            count=counts.count,
+            nan_count=counts.n_rows - counts.count,
+            n_rows=counts.n_rows,
+            n_failed=counts.n_failed,
+            confidence_interval=None,
+        )
+        for declaration, value in zip(metric.corpus, values, strict=True)
+    ], whole.detail
 
 
 def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStatistics:
@@ -54,6 +101,7 @@ def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStati
     rubric = _distribution(ordered, declaration)
     return ScoreStatistics(
         name=column.score,
+        scope="row",
         count=count,
         nan_count=len(values) - count,
         n_rows=len(values),

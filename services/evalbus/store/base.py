@@ -9,7 +9,7 @@ The promises, kept by every adapter and tested in tests/conformance:
 - Unavailable means the outcome may be unknown; every method bears being called again.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -73,6 +73,8 @@ class ModelFacts:
     is_live: bool
     endpoint: str | None = None
     """What limits of calls at once go by; None for a recorded model."""
+    metric_endpoints: tuple[str, ...] = ()
+    """The same of whom live metrics ask about its answers, once for each question that a row may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,9 @@ class NewJob:
     fingerprints: tuple[str, ...]
     """One for each dataset, in the order of the benchmark."""
     models: tuple[ModelFacts, ...]
-    """One for each model, in the order of the benchmark."""
+    """One for each model, in the order of the benchmark; `metric_endpoints` are those of the job."""
+    metric_endpoints: tuple[str, ...] = ()
+    """Whom its live metrics ask, once for each question that a row may have."""
     derivation: "Derived | None" = None
 
 
@@ -215,8 +219,15 @@ class Lease:
 
     @property
     def has_recorded(self) -> bool:
-        """Whether some of its chunks are scored without waiting for a model."""
-        return self.derivation == "rescore" or not all(model.is_live for model in self.models)
+        """Whether some of its chunks are scored without waiting for anybody."""
+        return not all(self.waits(model_no) for model_no in range(len(self.models)))
+
+    def waits(self, model_no: int, *, is_given: bool = False) -> bool:
+        """Whether a chunk of this model waits for somebody outside: the model, unless it has its samples, or a metric's
+        respondent."""
+        model = self.models[model_no]
+        is_asked = model.is_live and not is_given and self.derivation != "rescore"
+        return is_asked or bool(model.metric_endpoints)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,6 +384,11 @@ class Layout(Protocol):
     @property
     def over_repeats(self) -> Sequence[Callable[[Sequence[float]], float]]:
         """How the values of a row's repeats become one, in the same order."""
+        ...
+
+    @property
+    def not_averaged(self) -> Collection[tuple[str, str]]:
+        """The scores whose rule is another than the mean."""
         ...
 
     @property

@@ -69,12 +69,16 @@ the next sent, the others go on."""
 
 @dataclass(frozen=True, kw_only=True)
 class LiveDemand:
-    """What one live model of a job has in flight, counted in calls at once, and how many of its chunks wait."""
+    """What one model of a job has in flight, counted in calls at once, and how many of its chunks wait.
+
+    It is live, or its answers are asked about by live metrics.
+    """
 
     job_no: int
     model_no: int
     workspace: str
-    endpoint: str
+    endpoints: frozenset[str]
+    """Any of which all calls of a chunk may go to."""
     parallelism: int
     """Of the job, over all its live models."""
     endpoint_parallelism: int
@@ -119,7 +123,7 @@ def share_calls(demands: Sequence[LiveDemand], *, window: int, most: int) -> lis
     def room(demand: LiveDemand) -> int:
         return min(
             demand.parallelism - of_job[demand.job_no],
-            demand.endpoint_parallelism - of_endpoint[demand.endpoint],
+            *(demand.endpoint_parallelism - of_endpoint[place] for place in demand.endpoints),
         )
 
     def order(demand: LiveDemand) -> tuple[int, int, int, int, int]:
@@ -166,5 +170,5 @@ def _use(
 ) -> None:
     of_job[demand.job_no] += calls
     of_workspace[demand.workspace] += calls
-    of_endpoint[demand.endpoint] += calls
+    of_endpoint.update(dict.fromkeys(demand.endpoints, calls))
     of_model[demand.job_no, demand.model_no] += calls

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from evalbus.store.base import JobLimits, Lease, Stretch
+from evalbus.store.base import Lease, Stretch
 from evalbus.store.fairness import calls_per_chunk
-from evalbus_schemas.benchmark import Params
 
 LIVE_CHUNK_SECONDS = 1500.0
 """Even if every row of it takes as long as it may, a chunk is done before the broker takes it back (30 minutes)."""
@@ -56,9 +55,11 @@ class SizedRow:
         return (self.model_no, self.repeat, self.is_given)
 
 
-def live_rows_max(params: Params, limits: JobLimits) -> int:
-    """How many rows a chunk for a live model has at most."""
-    rounds = max(int(LIVE_CHUNK_SECONDS // params.row_timeout), 1)
+def live_rows_max(lease: Lease) -> int:
+    """How many rows a chunk has at most that waits for somebody outside; a row waits once for each question."""
+    params, limits = lease.benchmark.params, lease.limits
+    questions = max(model.is_live + len(model.metric_endpoints) for model in lease.models)
+    rounds = max(int(LIVE_CHUNK_SECONDS // (params.row_timeout * max(questions, 1))), 1)
     least = calls_per_chunk(params.parallelism, limits.endpoint_parallelism)
     return min(limits.live_chunk_rows, rounds * least)
 
@@ -66,18 +67,18 @@ def live_rows_max(params: Params, limits: JobLimits) -> int:
 def chunks_of_stretches(lease: Lease, stretches: Sequence[Stretch]) -> list[ChunkRows]:
     """Every model in turn for each stretch, so that all of them advance together."""
     params = lease.benchmark.params
-    live_max = live_rows_max(params, lease.limits)
+    live_max = live_rows_max(lease)
     return [
         ChunkRows(
             dataset_no=stretch.dataset_no,
             model_no=model_no,
             repeat=repeat,
-            is_live=model.is_live,
+            is_live=lease.waits(model_no),
             rows=piece,
         )
         for stretch in stretches
         for model_no, model in enumerate(lease.models)
-        for piece in _pieces(stretch, live_max if model.is_live else len(stretch.rows))
+        for piece in _pieces(stretch, live_max if lease.waits(model_no) else len(stretch.rows))
         for repeat in range(params.repeats if model.is_live else 1)
     ]
 
@@ -85,7 +86,7 @@ def chunks_of_stretches(lease: Lease, stretches: Sequence[Stretch]) -> list[Chun
 def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> list[ChunkRows]:
     """The same for single rows, which come in the order of their kind."""
     limits = lease.limits
-    live_max = live_rows_max(lease.benchmark.params, limits)
+    live_max = live_rows_max(lease)
     found: list[ChunkRows] = []
     held: list[SizedRow] = []
     size = 0
@@ -97,7 +98,7 @@ def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> l
                     dataset_no=dataset_no,
                     model_no=held[0].model_no,
                     repeat=held[0].repeat,
-                    is_live=_is_asked(lease, held[0]),
+                    is_live=_waits(lease, held[0]),
                     is_given=held[0].is_given,
                     rows=[row.row_index for row in held],
                 )
@@ -105,7 +106,7 @@ def chunks_of_rows(lease: Lease, dataset_no: int, rows: Iterable[SizedRow]) -> l
             held.clear()
 
     for row in rows:
-        rows_max = live_max if _is_asked(lease, row) else limits.chunk_rows
+        rows_max = live_max if _waits(lease, row) else limits.chunk_rows
         is_other = bool(held) and held[0].kind != row.kind
         if is_other or len(held) >= rows_max or size + row.size > limits.chunk_bytes:
             cut()
@@ -145,8 +146,8 @@ def items(
     ]
 
 
-def _is_asked(lease: Lease, row: SizedRow) -> bool:
-    return lease.models[row.model_no].is_live and not row.is_given
+def _waits(lease: Lease, row: SizedRow) -> bool:
+    return lease.waits(row.model_no, is_given=row.is_given)
 
 
 def _follow_one_another(rows: Sequence[int]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from evalbus.errors import Conflict, Invalid, unknown
-from evalbus.store.base import DirectionsOf, ScoresOf
+from evalbus.store.base import LayoutOf
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.results import no_result, with_scores
@@ -24,7 +24,7 @@ from evalbus_schemas.queries import (
     Comparison,
     Result,
 )
-from evalbus_schemas.scores import ScoreStatistics
+from evalbus_schemas.scores import ScoreStatistics, Signature
 
 if TYPE_CHECKING:
     import asyncpg
@@ -48,6 +48,8 @@ class _Source:
     """Of each dataset."""
     specs: Mapping[str, JsonObject]
     """Of each metric."""
+    signatures: Mapping[str, Sequence[Signature]]
+    """The same; empty for a result that is older than signatures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +71,9 @@ class _Column:
 
 
 class PostgresComparisons:
-    def __init__(
-        self, database: Database, scores_of: ScoresOf, directions_of: DirectionsOf
-    ) -> None:
+    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
         self._database = database
-        self._scores_of = scores_of
-        self._directions_of = directions_of
+        self._layout_of = layout_of
 
     async def compare(self, query: CompareResults) -> Comparison:
         async with self._database.transaction() as connection:
@@ -142,6 +141,10 @@ class PostgresComparisons:
         }
         if column is baseline:
             return cells
+        for key, score in baseline.statistics().items():
+            if key in cells and (mean := cells[key].mean) is not None and score.mean is not None:
+                # Scores of the whole have no rows to be paired: this is what is left for them.
+                cells[key] = cells[key].model_copy(update={"delta": mean - score.mean})
         for dataset in column.source.result.datasets:
             if dataset in baseline.source.result.datasets:
                 cells |= await self._paired(connection, baseline, column, dataset, cells)
@@ -155,9 +158,15 @@ class PostgresComparisons:
         dataset: str,
         cells: Mapping[tuple[str, str, str], ComparedCell],
     ) -> dict[tuple[str, str, str], ComparedCell]:
-        of_baseline = self._scores_of(baseline.source.benchmark)
-        of_this = self._scores_of(column.source.benchmark)
-        shared = [name for name in of_this if name in of_baseline]
+        of_baseline = self._layout_of(baseline.source.benchmark).scores
+        of_this = self._layout_of(column.source.benchmark).scores
+        unpaired = self._layout_of(column.source.benchmark).not_averaged
+        is_repeated = max(_repeats_of(baseline), _repeats_of(column)) > 1
+        shared = [
+            name
+            for name in of_this
+            if name in of_baseline and not (is_repeated and name in unpaired)
+        ]
         if not shared:
             return {}
         records = await connection.fetch(
@@ -170,7 +179,7 @@ class PostgresComparisons:
             [of_baseline.index(name) + 1 for name in shared],
             [of_this.index(name) + 1 for name in shared],
         )
-        directions = self._directions_of(column.source.benchmark)
+        directions = self._layout_of(column.source.benchmark).directions
         paired: dict[tuple[str, str, str], ComparedCell] = {}
         for record in records:
             score_no: int = record["score_no"]
@@ -199,7 +208,7 @@ class PostgresComparisons:
         """Every score that a column has, in the order in which it first appears."""
         directions: dict[tuple[str, str, str], ScoreDirection] = {}
         for column, of_column in zip(columns, cells, strict=True):
-            known = self._directions_of(column.source.benchmark)
+            known = self._layout_of(column.source.benchmark).directions
             for dataset, metric, score in of_column:
                 name = metric.partition("/")[2]
                 directions.setdefault((dataset, metric, score), known[(name, score)])
@@ -226,6 +235,7 @@ def _source_of(record: "asyncpg.Record", result: Result) -> _Source:
         benchmark=Benchmark.model_validate_json(record["spec"]),
         digests=dict(zip(result.datasets, digests, strict=True)),
         specs=dict(zip(result.metrics, specs, strict=True)),
+        signatures={entry.metric: entry.signatures for entry in result.results},
     )
 
 
@@ -246,9 +256,13 @@ def _models_of(source: _Source, model: str) -> list[_Column]:
     return found
 
 
+def _repeats_of(column: _Column) -> int:
+    return column.source.repeats[column.model_no]
+
+
 def _values_of(column: _Column, job_no: str, month: str, dataset_no: str, model_no: str) -> str:
     """The query of each row's id and values, with the numbers of its parameters."""
-    is_repeated = column.source.repeats[column.model_no] > 1
+    is_repeated = _repeats_of(column) > 1
     query: str = SQL.repeatedly_asked if is_repeated else SQL.once_asked
     return query.format(job_no=job_no, month=month, dataset_no=dataset_no, model_no=model_no)
 
@@ -271,7 +285,26 @@ def _differences(baseline: _Column, columns: Sequence[_Column]) -> tuple[str, ..
         for dataset in shared:
             if other.digests[dataset] != base.digests[dataset]:
                 found[f"the rows of {dataset} differ between {names}"] = None
-        for metric, spec in other.specs.items():
-            if metric in base.specs and spec != base.specs[metric]:
-                found[f"the parameters of {metric} differ between {names}"] = None
+        for metric in other.specs:
+            if metric in base.specs and (what := _what_differs(base, other, metric)):
+                found[f"{what} of {metric} differ between {names}"] = None
     return tuple(found)
+
+
+def _what_differs(base: _Source, other: _Source, metric: str) -> str | None:
+    """Values with different signatures do not mean the same; None if they do."""
+    ours, theirs = base.signatures.get(metric, ()), other.signatures.get(metric, ())
+    if not ours or not theirs:
+        return "the parameters" if base.specs[metric] != other.specs[metric] else None
+    if ours == theirs and len(ours) == 1:
+        return None
+    kinds = {f"{one.type} {one.version}" for one in (*ours, *theirs)}
+    if len(kinds) > 1:
+        said = " and ".join(sorted(kinds))
+        return f"the kinds ({said})"
+    if any(one.parameters != ours[0].parameters for one in (*ours, *theirs)):
+        return "the parameters"
+    releases = sorted(
+        {f"{name} {release}" for one in (*ours, *theirs) for name, release in one.libraries.items()}
+    )
+    return f"the releases ({', '.join(releases)})"

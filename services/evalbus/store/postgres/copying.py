@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
 from itertools import chain, repeat
+from operator import add
 
 from evalbus.store.postgres.database import Connection
 
@@ -31,8 +32,11 @@ SCORE_COLUMNS = (
     "errors",
     "latency",
     "requests",
+    "counts",
+    "remarks",
 )
 NOT_ASKED = NULL + NULL
+NOTHING_SAID = NULL + NULL
 
 
 def score_rows(
@@ -48,10 +52,12 @@ def score_rows(
     failed: AbstractSet[int],
     errors: Mapping[int, bytes],
     asked: Sequence[bytes] | None = None,
+    counts: Mapping[int, bytes] | None = None,
+    remarks: Mapping[int, bytes] | None = None,
 ) -> Iterable[bytes]:
-    """Rows of SCORE_COLUMNS, in pieces; `failed` and `errors` go by the offset of a row.
+    """Rows of SCORE_COLUMNS, in pieces; `failed`, `errors`, `counts` and `remarks` go by the offset of a row.
 
-    `asked` has the last two fields of each, made by `asked_fields`; None: no model was asked.
+    `asked` has two fields of each, made by `asked_fields`; None: nobody was asked.
     """
     n_rows, n_scores = len(samples), len(columns)
     shared = struct.pack(
@@ -71,11 +77,20 @@ def score_rows(
         *chain.from_iterable((repeat(8), column) for column in columns),
         map(len, samples),
     )
-    reasons = [
-        NULL if reason is None else struct.pack("!i", len(reason)) + reason
-        for reason in map(errors.get, range(n_rows))
+    said = (
+        map(add, _fields(counts or {}, n_rows), _fields(remarks or {}, n_rows))
+        if counts or remarks
+        else repeat(NOTHING_SAID)
+    )
+    reasons = _fields(errors, n_rows)
+    return _interleaved(repeat(shared), owns, samples, reasons, asked or repeat(NOT_ASKED), said)
+
+
+def _fields(texts: Mapping[int, bytes], n_rows: int) -> Iterable[bytes]:
+    return [
+        NULL if text is None else struct.pack("!i", len(text)) + text
+        for text in map(texts.get, range(n_rows))
     ]
-    return _interleaved(repeat(shared), owns, samples, reasons, asked or repeat(NOT_ASKED))
 
 
 def asked_fields(latency: float | None, requests: bytes) -> bytes:

@@ -32,6 +32,8 @@ class Source:
         else:
             copied = await connection.fetchval(SQL.copy_scored, *here, *there, *rows)
             await connection.execute(SQL.count_copied, lease.job_no, copied)
+            if copied:
+                await connection.execute(SQL.copy_signatures, self._job_no, lease.job_no)
             left = await connection.fetch(SQL.left_to_do, *there, *rows, *here)
         return chunks_of_rows(
             lease,

@@ -16,11 +16,11 @@ WHERE job_no = $1 AND month = $2 AND dataset_no = $5 AND row_index >= $6 AND row
 WITH copied AS (
     INSERT INTO score (
         month, job_no, dataset_no, model_no, row_index, repeat,
-        is_failed, scores, sample, errors, latency, requests
+        is_failed, scores, sample, errors, latency, requests, counts, remarks
     )
     SELECT
         $4, $3, s.dataset_no, s.model_no, s.row_index, s.repeat,
-        s.is_failed, s.scores, s.sample, s.errors, s.latency, s.requests
+        s.is_failed, s.scores, s.sample, s.errors, s.latency, s.requests, s.counts, s.remarks
     FROM job_model AS m
     JOIN score AS s
         ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $5 AND s.model_no = m.model_no
@@ -37,6 +37,11 @@ counted AS (
 )
 
 SELECT count(*) FROM copied;
+
+-- name: copy_signatures
+INSERT INTO job_signature (job_no, metric_no, digest, signature)
+SELECT $2, metric_no, digest, signature FROM job_signature WHERE job_no = $1
+ON CONFLICT DO NOTHING;
 
 -- name: left_to_do
 -- Rows that have no score yet, for each model and repeat, with the size that they have in a message. Those over which

@@ -14,7 +14,6 @@ from evalbus.store.base import (
     JobLimits,
     Lease,
     LeaseLost,
-    ModelFacts,
     Stretch,
     TakenOver,
 )
@@ -22,6 +21,7 @@ from evalbus.store.fairness import Demand, LiveDemand, share, share_calls
 from evalbus.store.postgres import chunking, deriving, events, job_log, jobs
 from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines
+from evalbus.store.postgres.records import facts_of
 from evalbus.store.postgres.sending import SQL, Sending
 from evalbus_schemas.benchmark import Benchmark
 
@@ -69,9 +69,7 @@ class PostgresDispatch:
                 )
                 for dataset in datasets
             ),
-            models=tuple(
-                ModelFacts(is_live=model["is_live"], endpoint=model["endpoint"]) for model in models
-            ),
+            models=tuple(facts_of(model) for model in models),
             derivation=record["derivation"],
         )
 
@@ -112,7 +110,7 @@ class PostgresDispatch:
                 job_no=lease.job_no,
                 dataset_no=stretch.dataset_no,
                 first_row=stretch.first_row,
-                uses=sum(not model.is_live for model in lease.models),
+                uses=sum(not lease.waits(model_no) for model_no in range(len(lease.models))),
             )
         return following
 
@@ -195,7 +193,7 @@ class PostgresDispatch:
 
     async def waiting(self, lease: Lease) -> int:
         async with self._database.connection() as connection:
-            # Where both kinds are, live models do not hold up what is read for the others.
+            # Where both kinds are, chunks that wait for somebody do not hold up what is read for the others.
             count: int = await connection.fetchval(
                 SQL.count_waiting, lease.job_no, not lease.has_recorded
             )
@@ -267,7 +265,7 @@ class PostgresDispatch:
                 job_no=record["job_no"],
                 model_no=record["model_no"],
                 workspace=record["workspace"],
-                endpoint=record["endpoint"],
+                endpoints=frozenset(record["endpoints"]),
                 parallelism=record["parallelism"],
                 endpoint_parallelism=record["endpoint_parallelism"],
                 in_use=record["in_use"],

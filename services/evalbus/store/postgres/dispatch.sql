@@ -26,7 +26,7 @@ WHERE job_no = $1
 ORDER BY dataset_no;
 
 -- name: models
-SELECT is_live, endpoint FROM job_model WHERE job_no = $1 ORDER BY model_no;
+SELECT is_live, endpoint, metric_endpoints FROM job_model WHERE job_no = $1 ORDER BY model_no;
 
 -- name: renew
 UPDATE job
@@ -145,7 +145,10 @@ SELECT
     j.job_no,
     m.model_no,
     j.workspace,
-    m.endpoint,
+    CASE
+        WHEN m.is_live AND j.derivation IS DISTINCT FROM 'rescore' THEN m.endpoint || m.metric_endpoints
+        ELSE m.metric_endpoints
+    END AS endpoints,
     m.parallelism,
     (j.limits::json ->> 'endpoint_parallelism')::integer AS endpoint_parallelism,
     (j.limits::json ->> 'live_chunk_rows')::integer AS chunk_rows,
@@ -182,8 +185,9 @@ FROM (
     FROM job
     WHERE status IN ('cancelled', 'error') AND finished_at > now() - interval '30 minutes'
 ) AS asking
-JOIN job AS j ON j.job_no = asking.job_no AND j.derivation IS DISTINCT FROM 'rescore'
-JOIN job_model AS m ON m.job_no = j.job_no AND m.is_live;
+JOIN job AS j ON j.job_no = asking.job_no
+JOIN job_model AS m ON m.job_no = j.job_no AND (m.is_live OR m.metric_endpoints <> '{}')
+WHERE j.derivation IS DISTINCT FROM 'rescore' OR m.metric_endpoints <> '{}';
 
 -- name: take
 UPDATE chunk

@@ -1,7 +1,6 @@
 """Making a result in one transaction, from the stored rows in row order."""
 
 import asyncio
-import math
 from array import array
 from collections.abc import Sequence
 from datetime import date
@@ -10,12 +9,15 @@ import asyncpg
 import orjson
 
 from evalbus.logs import get_logger
-from evalbus.store.base import Aggregate, ScoreColumn, ScoresOf
+from evalbus.store.base import Aggregate, CountedMetric, Layout, LayoutOf, ScoreColumn
+from evalbus.store.counts import Sum
 from evalbus.store.postgres import events, job_log, jobs, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.packed import columns_of
+from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
 from evalbus.store.tolerance import too_many_failed
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
@@ -44,11 +46,14 @@ STATISTICS = (
 SHAPE = {"percentiles", "histogram", "rubric_distribution", "mode_category"}
 """And what is only ever read whole."""
 
+Key = tuple[int, int, int, date]
+"""Of the rows of one (dataset, model): job, dataset, model, and the month of the job."""
+
 
 class PostgresFinals:
-    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
         self._database = database
-        self._scores_of = scores_of
+        self._layout_of = layout_of
 
     async def finalize_next(self, aggregate: Aggregate) -> str | None:
         async with self._database.transaction() as connection:
@@ -108,75 +113,105 @@ class PostgresFinals:
             record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)
         ]
         repeats = [record["repeats"] for record in await connection.fetch(SQL.repeats, job_no)]
+        layout = self._layout_of(benchmark)
         results: list[MetricResult] = []
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
-                read = self._values if repeats[model_no] == 1 else self._means_of_repeats
-                n_failed, values = await read(
-                    connection, benchmark, (job_no, dataset_no, model_no, month), sizes[dataset_no]
+                key, n_rows = (job_no, dataset_no, model_no, month), sizes[dataset_no]
+                read = _values if repeats[model_no] == 1 else _values_over_repeats
+                n_failed, values = await read(connection, layout, key, n_rows)
+                names = (
+                    reference(job.workspace, dataset.name),
+                    reference(job.workspace, model.name),
                 )
                 columns = [
                     ScoreColumn(
-                        dataset=reference(job.workspace, dataset.name),
-                        model=reference(job.workspace, model.name),
+                        dataset=names[0],
+                        model=names[1],
                         metric=reference(job.workspace, metric),
                         score=score,
                         n_failed=n_failed,
                         values=column,
                     )
-                    for (metric, score), column in zip(
-                        self._scores_of(benchmark), values, strict=True
+                    for (metric, score), column in zip(layout.scores, values, strict=True)
+                ]
+                counted = [
+                    CountedMetric(
+                        dataset=names[0],
+                        model=names[1],
+                        metric=reference(job.workspace, metric),
+                        total=sum_.total,
+                        count=sum_.count,
+                        n_rows=n_rows,
+                        n_failed=n_failed,
+                    )
+                    for metric, sum_ in zip(
+                        layout.counted, await _sums(connection, layout, key, n_rows), strict=True
                     )
                 ]
                 # Exact sums of millions of numbers take a moment, and heartbeats must go on.
-                results += await asyncio.to_thread(aggregate, benchmark, columns)
+                results += await asyncio.to_thread(aggregate, benchmark, columns, counted)
         return results
 
-    async def _values(
-        self,
-        connection: Connection,
-        benchmark: Benchmark,
-        key: tuple[int, int, int, date],
-        n_rows: int,
-    ) -> "tuple[int, list[array[float]]]":
-        """Failed rows, and the values of every score in row order."""
-        values = [array("d") for _ in self._scores_of(benchmark)]
-        n_failed = 0
-        for first_row in range(0, n_rows, SLAB_ROWS):
-            slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
-            assert slab, "an aggregate always has a row"
-            n_failed += slab["n_failed"]
-            # Nothing at all where a derived job had no samples to score.
-            parts = columns_of(slab["scores"] or b"", len(values))
-            for column, part in zip(values, parts, strict=True):
-                column.extend(part)
-        return n_failed, values
 
-    async def _means_of_repeats(
-        self,
-        connection: Connection,
-        benchmark: Benchmark,
-        key: tuple[int, int, int, date],
-        n_rows: int,
-    ) -> "tuple[int, list[array[float]]]":
-        """The same where each row was asked for more than once: a row's value is the mean over its repeats."""
-        values = [array("d") for _ in self._scores_of(benchmark)]
-        n_failed = 0
-        for first_row in range(0, n_rows, SLAB_ROWS):
-            end = first_row + SLAB_ROWS
-            for row in await connection.fetch(SQL.slab_of_repeats, *key, first_row, end):
-                n_failed += row["is_failed"]
-                for column, repeats in zip(
-                    values, columns_of(row["scores"], len(values)), strict=True
-                ):
-                    column.append(_mean(repeats))
-        return n_failed, values
+async def _values(
+    connection: Connection, layout: Layout, key: Key, n_rows: int
+) -> "tuple[int, list[array[float]]]":
+    """Failed rows, and the values of every score in row order."""
+    values = [array("d") for _ in layout.scores]
+    n_failed = 0
+    for first_row in range(0, n_rows, SLAB_ROWS):
+        slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
+        assert slab, "an aggregate always has a row"
+        n_failed += slab["n_failed"]
+        # Nothing at all where a derived job had no samples to score.
+        parts = columns_of(slab["scores"] or b"", len(values))
+        for column, part in zip(values, parts, strict=True):
+            column.extend(part)
+    return n_failed, values
 
 
-def _mean(repeats: Sequence[float]) -> float:
-    """Over those that have a value; NaN if none has."""
-    finite = [value for value in repeats if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else math.nan
+async def _values_over_repeats(
+    connection: Connection, layout: Layout, key: Key, n_rows: int
+) -> "tuple[int, list[array[float]]]":
+    """The same where each row was asked for more than once: a row's value is what its metric makes of its repeats."""
+    values = [array("d") for _ in layout.scores]
+    n_failed = 0
+    for first_row in range(0, n_rows, SLAB_ROWS):
+        end = first_row + SLAB_ROWS
+        for row in await connection.fetch(SQL.slab_of_repeats, *key, first_row, end):
+            n_failed += row["is_failed"]
+            repeats = columns_of(row["scores"], len(values))
+            for column, rule, of_row in zip(values, layout.over_repeats, repeats, strict=True):
+                column.append(rule(of_row))
+    return n_failed, values
+
+
+async def _sums(connection: Connection, layout: Layout, key: Key, n_rows: int) -> list[Sum]:
+    """The counts of every metric that counts, over all rows."""
+    sums = [Sum() for _ in layout.counted]
+    for first_row in range(0, n_rows, SLAB_ROWS) if sums else ():
+        slab = await connection.fetch(SQL.counts, *key, first_row, first_row + SLAB_ROWS)
+        await asyncio.to_thread(_add_rows, sums, [row["counts"] for row in slab])
+    return sums
+
+
+def _add_rows(sums: Sequence[Sum], rows: Sequence[str]) -> None:
+    """Each row is the lists of its repeats, with commas between them."""
+    for row in rows:
+        repeats: list[list[list[int] | dict[str, int] | None]] = orjson.loads(f"[{row}]")
+        for place, sum_ in enumerate(sums):
+            sum_.add_row([counts[place] for counts in repeats])
+
+
+async def _signatures(
+    connection: Connection, job_no: int, benchmark: Benchmark
+) -> list[list[JsonObject]]:
+    """Of every metric those that it was scored with, mostly one."""
+    found: list[list[JsonObject]] = [[] for _ in benchmark.metrics]
+    for record in await connection.fetch(SQL.signatures, job_no):
+        found[record["metric_no"]].append(orjson.loads(record["signature"]))
+    return found
 
 
 async def _add_result(
@@ -199,8 +234,13 @@ async def _add_result(
         orjson.dumps([metric.model_dump(mode="json") for metric in benchmark.metrics]).decode(),
         orjson.dumps([model.model_dump(mode="json") for model in models]).decode(),
         orjson.dumps([dataset.model_dump(mode="json") for dataset in data]).decode(),
+        orjson.dumps(await _signatures(connection, job_no, benchmark)).decode(),
     )
-    lines = [(result, score) for result in results for score in result.scores]
+    lines = [
+        (result, score, result.detail if place == 0 else None)
+        for result in results
+        for place, score in enumerate(result.scores)
+    ]
     await connection.copy_records_to_table(
         "result_score",
         columns=(
@@ -212,10 +252,21 @@ async def _add_result(
             "score",
             *STATISTICS,
             "shape",
+            "scope",
+            "detail",
         ),
         records=[
-            (result_no, position, result.dataset, result.model, result.metric, *_columns_of(score))
-            for position, (result, score) in enumerate(lines)
+            (
+                result_no,
+                position,
+                result.dataset,
+                result.model,
+                result.metric,
+                *_columns_of(score),
+                score.scope,
+                None if detail is None else storable(orjson.dumps(detail).decode()),
+            )
+            for position, (result, score, detail) in enumerate(lines)
         ],
     )
 

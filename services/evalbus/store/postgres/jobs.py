@@ -7,10 +7,17 @@ from uuid import UUID
 import orjson
 
 from evalbus.errors import Conflict, NotFound
-from evalbus.store.base import ModelFacts, NewJob, SourceJob
+from evalbus.store.base import NewJob, SourceJob
 from evalbus.store.postgres import events, job_log, pausing, usage
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.records import id_in, job_of, number_after, page_of, storable
+from evalbus.store.postgres.records import (
+    facts_of,
+    id_in,
+    job_of,
+    number_after,
+    page_of,
+    storable,
+)
 from evalbus.store.postgres.sql import load
 from evalbus.store.postgres.why import why
 from evalbus_schemas.benchmark import Benchmark
@@ -51,6 +58,7 @@ class PostgresJobs:
                     [model.endpoint for model in job.models],
                     job.benchmark.params.parallelism,
                     job.benchmark.params.repeats,
+                    list(job.metric_endpoints),
                 )
                 await _tell_beginning(connection, job_no, job, source_no)
                 await connection.execute(SQL.notify_work)
@@ -157,9 +165,7 @@ class PostgresJobs:
             job=job,
             benchmark=Benchmark.model_validate_json(record["spec"]),
             fingerprints=tuple(record["fingerprints"]),
-            models=tuple(
-                ModelFacts(is_live=model["is_live"], endpoint=model["endpoint"]) for model in models
-            ),
+            models=tuple(facts_of(model) for model in models),
             rows_missing=record["rows_missing"],
             first_items=tuple(
                 tuple(item.encode() for item in each["items"] or ()) for each in items

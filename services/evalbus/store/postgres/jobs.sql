@@ -16,8 +16,9 @@ ON CONFLICT DO NOTHING
 RETURNING job_no;
 
 -- name: add_model
-INSERT INTO job_model (job_no, model_no, is_live, endpoint, parallelism, repeats)
-SELECT $1, m.ordinality - 1, m.is_live, m.endpoint, $4, CASE WHEN m.is_live THEN $5::smallint ELSE 1 END
+-- Whatever metrics ask, they ask about the answers of every model alike.
+INSERT INTO job_model (job_no, model_no, is_live, endpoint, parallelism, repeats, metric_endpoints)
+SELECT $1, m.ordinality - 1, m.is_live, m.endpoint, $4, CASE WHEN m.is_live THEN $5::smallint ELSE 1 END, $6
 FROM unnest($2::boolean [], $3::text []) WITH ORDINALITY AS m (is_live, endpoint, ordinality);
 
 -- name: add_dataset
@@ -89,7 +90,7 @@ FROM job AS j
 WHERE j.job_no = $1 AND j.status IN ('completed', 'error', 'cancelled');
 
 -- name: source_models
-SELECT is_live, endpoint FROM job_model WHERE job_no = $1 ORDER BY model_no;
+SELECT is_live, endpoint, metric_endpoints FROM job_model WHERE job_no = $1 ORDER BY model_no;
 
 -- name: first_items
 SELECT

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel
 
 from evalbus.errors import Invalid
+from evalbus.store.base import ModelFacts
 from evalbus_schemas.jobs import Job, JobError, JobStatus
 from evalbus_schemas.names import reference
 
@@ -24,6 +25,14 @@ PAGE_BYTES_MAX = 1024 * 1024
 def storable(text: str) -> str:
     """Postgres takes neither NUL nor half a surrogate pair, and hostile text may carry them anywhere."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def facts_of(record: "Record") -> ModelFacts:
+    return ModelFacts(
+        is_live=record["is_live"],
+        endpoint=record["endpoint"],
+        metric_endpoints=tuple(record["metric_endpoints"]),
+    )
 
 
 def id_in(text: str) -> UUID | None:

@@ -15,6 +15,7 @@ from evalbus.store.postgres.filter_sql import RESULT_COLUMNS, WhereClause
 from evalbus.store.postgres.finalizing import SHAPE, STATISTICS
 from evalbus.store.postgres.records import PAGE_BYTES_MAX, storable
 from evalbus.store.postgres.sql import load
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.names import reference
 from evalbus_schemas.queries import (
     AggregateFields,
@@ -26,13 +27,17 @@ from evalbus_schemas.queries import (
     ResultPage,
     ResultSort,
 )
-from evalbus_schemas.scores import MetricResult, ScoreStatistics
+from evalbus_schemas.scores import MetricResult, ScoreStatistics, Signature
 from evalbus_schemas.usage import DatasetUsed, ModelUsage
 
 SQL = load("results.sql")
 
 _USAGE = TypeAdapter(tuple[ModelUsage, ...])
 _DATA = TypeAdapter(tuple[DatasetUsed, ...])
+_SIGNATURES = TypeAdapter(tuple[tuple[Signature, ...], ...])
+
+CORPUS_FIELDS = frozenset({"scope", "count", "nan_count", "n_failed", "mean"})
+"""Of what lies in columns, all that a score of scope `corpus` has: it is no range score of one row."""
 
 # The number of a result decides among equals, so that no page repeats or passes one by.
 ORDERS: dict[ResultSort, str] = {
@@ -137,9 +142,15 @@ def _result(
     record: "asyncpg.Record", lines: "Sequence[asyncpg.Record]", fields: frozenset[str] | None
 ) -> Result:
     grouped: dict[tuple[str, str, str], list[ScoreStatistics]] = {}
+    details: dict[tuple[str, str, str], JsonObject] = {}
     for line in lines:
         key = (line["dataset"], line["model"], line["metric"])
         grouped.setdefault(key, []).append(_statistics(line, fields))
+        if line["detail"] is not None:
+            details[key] = orjson.loads(line["detail"])
+    signatures = dict(
+        zip(record["metrics"], _SIGNATURES.validate_json(record["signatures"]), strict=False)
+    )
     datasets: list[str] = record["datasets"]
     models: list[str] = record["models"]
     return Result(
@@ -162,8 +173,15 @@ def _result(
         updated_at=record["updated_at"],
         created_by=record["created_by"],
         results=tuple(
-            MetricResult(dataset=dataset, model=model, metric=metric, scores=tuple(scores))
-            for (dataset, model, metric), scores in grouped.items()
+            MetricResult(
+                dataset=key[0],
+                model=key[1],
+                metric=key[2],
+                scores=tuple(scores),
+                signatures=signatures.get(key[2], ()),
+                detail=details.get(key),
+            )
+            for key, scores in grouped.items()
         ),
         usage=_USAGE.validate_json(record["usage"]),
         data=_DATA.validate_json(record["data"]),
@@ -171,9 +189,16 @@ def _result(
 
 
 def _statistics(line: "asyncpg.Record", fields: frozenset[str] | None) -> ScoreStatistics:
-    found: dict[str, object] = {name: line[name] for name in STATISTICS}
+    is_corpus = line["scope"] == "corpus"
+    found: dict[str, object] = {
+        name: line[name]
+        for name in ("scope", *STATISTICS)
+        if not is_corpus or name in CORPUS_FIELDS
+    }
     found["n_rows"] = line["count"] + line["nan_count"]
-    if fields is None or not fields.isdisjoint(SHAPE):
+    if is_corpus:
+        found |= {"value": line["mean"], "confidence_interval": None}
+    elif fields is None or not fields.isdisjoint(SHAPE):
         found |= orjson.loads(line["shape"])
     if fields is not None:
         found = {name: value for name, value in found.items() if name in fields | {"count"}}

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 import asyncpg
 import orjson
 
 from evalbus.errors import NotFound, unknown
-from evalbus.store.base import ScoresOf
+from evalbus.store.base import LayoutOf
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,
@@ -28,9 +29,9 @@ Names = Sequence[tuple[str, str]]
 
 
 class PostgresRows:
-    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
         self._database = database
-        self._scores_of = scores_of
+        self._layout_of = layout_of
 
     async def list(self, query: ListRows) -> RowPage:
         async with self._database.transaction() as connection:
@@ -44,7 +45,7 @@ class PostgresRows:
                     {"wanted": "a job", "found": query.job},
                 )
             benchmark = Benchmark.model_validate_json(job["spec"])
-            names = self._scores_of(benchmark)
+            names = self._layout_of(benchmark).scores
             condition, parameters = _condition(query, benchmark, names)
             records = await connection.fetch(
                 SQL.rows.format(condition=condition),
@@ -129,13 +130,21 @@ def _index(kind: str, name: str, known: Sequence[str]) -> int:
     return known.index(name)
 
 
+def _remarks(written: str | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What metrics say of a row beside its values, by metric and score."""
+    said: list[dict[str, Any]] = orjson.loads(written or "[]")
+    return {(remark.pop("metric"), remark.pop("score")): remark for remark in said}
+
+
 def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, names: Names) -> Row:
     dataset_no: int = record["dataset_no"]
     model_no: int = record["model_no"]
     metrics: dict[str, list[NamedScore]] = {}
+    remarks = _remarks(record["remarks"])
     for (metric, name), value in zip(names, record["scores"], strict=True):
+        said = remarks.get((metric, name), {})
         metrics.setdefault(reference(workspace, metric), []).append(
-            NamedScore(name=name, value=None if math.isnan(value) else value)
+            NamedScore(name=name, value=None if math.isnan(value) else value, **said)
         )
     wrong: list[dict[str, str | None]] = orjson.loads(record["errors"] or "[]")
     return Row(

@@ -19,7 +19,10 @@ FROM (
         found.*,
         count(*) OVER () AS n_found,
         coalesce(
-            sum(octet_length(item) + octet_length(sample) + coalesce(octet_length(requests), 0)) OVER (
+            sum(
+                octet_length(item) + octet_length(sample)
+                + coalesce(octet_length(requests), 0) + coalesce(octet_length(remarks), 0)
+            ) OVER (
                 ORDER BY dataset_no, model_no, row_index, repeat
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ),
@@ -29,7 +32,8 @@ FROM (
         SELECT s.*, i.row_id, i.item
         FROM (
             SELECT
-                dataset_no, model_no, row_index, repeat, is_failed, scores, sample, errors, latency, requests
+                dataset_no, model_no, row_index, repeat, is_failed, scores, sample, errors, latency, requests,
+                remarks
             FROM score
             WHERE job_no = $1 AND month = $2
                 AND (dataset_no, model_no, row_index, repeat) > ($3, $4, $5, $6)

@@ -1,24 +1,26 @@
 """Keeping scored chunks: gate on the chunk row, COPY the rows, job counters last, all or nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from uuid import UUID
 
 import orjson
 
 from evalbus.errors import Malformed, UnknownJob
-from evalbus.store.base import Kept, ScoresOf
+from evalbus.store.base import Kept, LayoutOf
 from evalbus.store.postgres import job_log, jobs
 from evalbus.store.postgres.copying import asked_fields, copy_scores, score_rows
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
-from evalbus.store.postgres.verdicts import judge
+from evalbus.store.postgres.verdicts import is_unanswered, judge
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored
+from evalbus_schemas.scores import Signature
 
 SQL = load("scores.sql")
 
@@ -34,6 +36,8 @@ class _Facts:
     job_no: int
     month: date
     n_scores: int
+    n_counted: int
+    n_metrics: int
     models: tuple[str, ...]
     params: Params
 
@@ -47,10 +51,12 @@ class _HasEnded(Exception):
 
 
 class PostgresScores:
-    def __init__(self, database: Database, scores_of: ScoresOf) -> None:
+    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
         self._database = database
-        self._scores_of = scores_of
+        self._layout_of = layout_of
         self._facts: dict[UUID, _Facts] = {}
+        self._signed: dict[UUID, tuple[Signature, ...]] = {}
+        """The signatures that are stored of a job for sure."""
 
     async def keep(self, chunk: ChunkScored, samples: Sequence[bytes]) -> Kept:
         try:
@@ -58,11 +64,17 @@ class PostgresScores:
                 facts = await self._facts_of(connection, chunk.job_id)
                 _check(chunk, samples, facts)
                 async with connection.transaction():
-                    return await _keep(connection, chunk, samples, facts)
+                    if chunk.signatures != self._signed.get(chunk.job_id, ()):
+                        await _add_signatures(connection, facts.job_no, chunk.signatures)
+                    kept = await _keep(connection, chunk, samples, facts)
         except _HasEnded as ended:
             async with self._database.connection() as connection:
                 await connection.execute(SQL.let_go, ended.job_no, chunk.chunk)
             return Kept(is_new=False)
+        if len(self._signed) >= JOBS_REMEMBERED:
+            self._signed.clear()
+        self._signed[chunk.job_id] = chunk.signatures
+        return kept
 
     async def note_progress(self, progress: ChunkProgress) -> None:
         if progress.chunk > CHUNK_NO_MAX:
@@ -94,10 +106,13 @@ class PostgresScores:
         benchmark = Benchmark.model_validate_json(record["spec"])
         if len(self._facts) >= JOBS_REMEMBERED:
             self._facts.clear()
+        layout = self._layout_of(benchmark)
         facts = self._facts[job_id] = _Facts(
             job_no=record["job_no"],
             month=record["month"],
-            n_scores=len(self._scores_of(benchmark)),
+            n_scores=len(layout.scores),
+            n_counted=len(layout.counted),
+            n_metrics=len(benchmark.metrics),
             models=tuple(model.name for model in benchmark.models),
             params=benchmark.params,
         )
@@ -112,8 +127,18 @@ def _check(chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts) -> None:
         raise Malformed("misfit", f"not every column and sample has {chunk.n_rows} rows")
     if any(error.row >= chunk.n_rows for error in chunk.errors):
         raise Malformed("misfit", f"an error names a row beyond {chunk.n_rows}")
-    if chunk.asked and len(chunk.asked) != chunk.n_rows:
+    if any(len(asked) not in (0, chunk.n_rows) for asked in (chunk.asked, chunk.asked_by_metrics)):
         raise Malformed("misfit", f"not every row says what was asked for it, of {chunk.n_rows}")
+    if len(chunk.counts) != facts.n_counted:
+        raise Malformed("misfit", f"counts of {len(chunk.counts)} metrics, not {facts.n_counted}")
+    if any(len(column) != chunk.n_rows for column in chunk.counts):
+        raise Malformed("misfit", f"not every column of counts has {chunk.n_rows} rows")
+    if any(remark.row >= chunk.n_rows for remark in chunk.remarks):
+        raise Malformed("misfit", f"a remark names a row beyond {chunk.n_rows}")
+    if len(chunk.signatures) not in (0, facts.n_metrics):
+        raise Malformed(
+            "misfit", f"{len(chunk.signatures)} signatures of {facts.n_metrics} metrics"
+        )
     for row, sample in enumerate(samples):
         if not _is_object(sample):
             raise Malformed("misfit", f"the sample of row {row} is no JSON object")
@@ -133,13 +158,20 @@ async def _keep(
     failed_samples = {
         error.row for error in chunk.errors if error.failed and error.stage == "sample"
     }
+    unanswered = {error.row for error in chunk.errors if is_unanswered(error)}
     unknown = UnknownJob(f"job {chunk.job} has no chunk {chunk.chunk}")
     if chunk.chunk > CHUNK_NO_MAX:
         raise unknown
     key = (facts.job_no, chunk.chunk)
     evaluator = storable(chunk.evaluator)
     gate = await connection.fetchrow(
-        SQL.gate, *key, len(failed), chunk.seconds, evaluator, len(failed_samples)
+        SQL.gate,
+        *key,
+        len(failed),
+        chunk.seconds,
+        evaluator,
+        len(failed_samples),
+        len(unanswered),
     )
     if gate is None:
         if await connection.fetchval(SQL.has_chunk, *key):
@@ -159,12 +191,17 @@ async def _keep(
         samples=samples,
         failed=failed,
         errors=_errors_by_row(chunk),
-        asked=[asked_fields(row.seconds, _log(row)) for row in chunk.asked] or None,
+        asked=_asked_by_row(chunk),
+        counts=_counts_by_row(chunk),
+        remarks=_remarks_by_row(chunk),
     )
     await copy_scores(connection, rows)
-    cost = math.fsum(row.cost or 0 for row in chunk.asked)
+    of_metrics = list(chain.from_iterable(chunk.asked_by_metrics))
+    cost = math.fsum(asked.cost or 0 for asked in (*chunk.asked, *of_metrics))
     if chunk.asked:
         await connection.execute(SQL.note_asked, *key, *_sums(chunk.asked))
+    if of_metrics:
+        await connection.execute(SQL.note_asked_by_metrics, *key, *_sums(of_metrics))
     counts = (chunk.n_rows, len(failed), cost)
     count = await connection.fetchrow(SQL.count_chunk, facts.job_no, *counts)
     if count is None:
@@ -204,8 +241,48 @@ async def settle(connection: Connection, job_no: int) -> None:
         )
 
 
-def _log(asked: Asked) -> bytes:
-    return orjson.dumps(asked.requests)
+async def _add_signatures(
+    connection: Connection, job_no: int, signatures: Sequence[Signature]
+) -> None:
+    written = [orjson.dumps(one.model_dump(), option=orjson.OPT_SORT_KEYS) for one in signatures]
+    await connection.execute(
+        SQL.add_signatures, job_no, [storable(one.decode()) for one in written]
+    )
+
+
+def _asked_by_row(chunk: ChunkScored) -> list[bytes] | None:
+    """The time of the model's call that was answered, and the log of all calls, of every row; None if nobody was asked."""
+    if not chunk.asked and not chunk.asked_by_metrics:
+        return None
+    of_model = chunk.asked or (Asked(),) * chunk.n_rows
+    of_metrics = chunk.asked_by_metrics or ((),) * chunk.n_rows
+    return [
+        asked_fields(answer.seconds, orjson.dumps([*answer.requests, *_requests(judged)]))
+        for answer, judged in zip(of_model, of_metrics, strict=True)
+    ]
+
+
+def _requests(asked: Sequence[Asked]) -> Iterable[JsonObject]:
+    return chain.from_iterable(one.requests for one in asked)
+
+
+def _counts_by_row(chunk: ChunkScored) -> dict[int, bytes]:
+    """Offset → a JSON list with an entry for each metric that counts; rows without any are left out."""
+    return {
+        row: orjson.dumps(counts)
+        for row, counts in enumerate(zip(*chunk.counts, strict=True))
+        if any(of_metric is not None for of_metric in counts)
+    }
+
+
+def _remarks_by_row(chunk: ChunkScored) -> dict[int, bytes]:
+    """Offset → a JSON list of what metrics say of the row."""
+    found: dict[int, list[JsonObject]] = {}
+    for remark in chunk.remarks:
+        found.setdefault(remark.row, []).append(
+            remark.model_dump(mode="json", exclude={"row"}, exclude_none=True)
+        )
+    return {row: orjson.dumps(remarks) for row, remarks in found.items()}
 
 
 def _sums(asked: Sequence[Asked]) -> tuple[int, int, int, int, int, float | None]:

@@ -4,7 +4,7 @@ SELECT job_no, month, spec, derivation FROM job WHERE job_id = $1;
 -- name: gate
 -- The one statement that makes a chunk count once.
 UPDATE chunk
-SET status = 'done', n_failed = $3, seconds = $4, evaluator = $5, n_failed_sample = $6
+SET status = 'done', n_failed = $3, seconds = $4, evaluator = $5, n_failed_sample = $6, n_unanswered = $7
 WHERE job_no = $1 AND chunk_no = $2 AND status <> 'done'
 RETURNING dataset_no, model_no, first_row, n_rows, rows, repeat, is_live;
 
@@ -17,6 +17,23 @@ SET calls = $3,
     output_tokens = $7,
     cost = $8
 WHERE job_no = $1 AND chunk_no = $2;
+
+-- name: note_asked_by_metrics
+UPDATE chunk
+SET metric_calls = $3,
+    metric_retries = $4,
+    metric_cache_hits = $5,
+    metric_input_tokens = $6,
+    metric_output_tokens = $7,
+    metric_cost = $8
+WHERE job_no = $1 AND chunk_no = $2;
+
+-- name: add_signatures
+-- Of every metric; evaluators of one release say the same again and again.
+INSERT INTO job_signature (job_no, metric_no, digest, signature)
+SELECT $1, s.metric_no - 1, sha256(convert_to(s.signature, 'UTF8')), s.signature
+FROM unnest($2::text []) WITH ORDINALITY AS s (signature, metric_no)
+ON CONFLICT DO NOTHING;
 
 -- name: has_chunk
 SELECT EXISTS (SELECT 1 FROM chunk WHERE job_no = $1 AND chunk_no = $2);
@@ -66,12 +83,12 @@ WHERE job_no = $1 AND status IN ('pending', 'active', 'pausing', 'resuming')
 RETURNING job_no;
 
 -- name: model_rows
--- Nothing at all once a row of the model was answered, which nearly always the first chunk shows.
+-- Nothing at all once everybody who was asked about some row has answered, which nearly always the first chunk shows.
 SELECT coalesce(sum(n_rows), 0) AS n_rows
 FROM chunk
-WHERE job_no = $1 AND model_no = $2 AND n_failed_sample IS NOT NULL
+WHERE job_no = $1 AND model_no = $2 AND n_unanswered IS NOT NULL
     AND NOT EXISTS (
-        SELECT 1 FROM chunk WHERE job_no = $1 AND model_no = $2 AND n_failed_sample < n_rows
+        SELECT 1 FROM chunk WHERE job_no = $1 AND model_no = $2 AND n_unanswered < n_rows
     );
 
 -- name: let_go

@@ -7,7 +7,7 @@ from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
-from evalbus_schemas.usage import DatasetUsed, FailedByStage, ModelUsage
+from evalbus_schemas.usage import CallsMade, DatasetUsed, FailedByStage, ModelUsage
 
 if TYPE_CHECKING:
     import asyncpg
@@ -69,6 +69,14 @@ def _usage(record: "asyncpg.Record", model: str, plugin: Plugin) -> ModelUsage:
         input_tokens=record["input_tokens"],
         output_tokens=record["output_tokens"],
         cost=record["cost"],
+        by_metrics=CallsMade(
+            calls=record["metric_calls"],
+            retries=record["metric_retries"],
+            cache_hits=record["metric_cache_hits"],
+            input_tokens=record["metric_input_tokens"],
+            output_tokens=record["metric_output_tokens"],
+            cost=record["metric_cost"],
+        ),
         latency_p50=p50,
         latency_p95=p95,
         seconds=record["seconds"],

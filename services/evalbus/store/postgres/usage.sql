@@ -17,6 +17,12 @@ SELECT
     coalesce(c.input_tokens, 0)::bigint AS input_tokens,
     coalesce(c.output_tokens, 0)::bigint AS output_tokens,
     c.cost,
+    coalesce(c.metric_calls, 0) AS metric_calls,
+    coalesce(c.metric_retries, 0) AS metric_retries,
+    coalesce(c.metric_cache_hits, 0) AS metric_cache_hits,
+    coalesce(c.metric_input_tokens, 0)::bigint AS metric_input_tokens,
+    coalesce(c.metric_output_tokens, 0)::bigint AS metric_output_tokens,
+    c.metric_cost,
     coalesce(c.seconds, 0) AS seconds,
     l.latencies
 FROM job AS j
@@ -34,6 +40,12 @@ LEFT JOIN (
         sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens,
         sum(cost::numeric)::float8 AS cost,
+        sum(metric_calls) AS metric_calls,
+        sum(metric_retries) AS metric_retries,
+        sum(metric_cache_hits) AS metric_cache_hits,
+        sum(metric_input_tokens) AS metric_input_tokens,
+        sum(metric_output_tokens) AS metric_output_tokens,
+        sum(metric_cost::numeric)::float8 AS metric_cost,
         sum(seconds) AS seconds
     FROM chunk
     WHERE job_no = $1

@@ -1,4 +1,4 @@
-"""Should a job go on asking its live models? Looked at after each of their chunks, in the same transaction."""
+"""Should a job go on asking its live models and metrics? Looked at after each of their chunks, in the same transaction."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Params
-from evalbus_schemas.chunks import ChunkScored
+from evalbus_schemas.chunks import ChunkScored, ScoreError
 
 SQL = load("scores.sql")
 
@@ -29,18 +29,21 @@ async def judge(
     spent: float,
 ) -> None:
     """End the job if it has to end at once. One whose budget is spent ends when what is in flight has come in."""
-    without = [error for error in chunk.errors if error.failed and error.stage == "sample"]
+    without = [error for error in chunk.errors if is_unanswered(error)]
     if without and params.ignore_request_failure is False:
-        message = (
-            f"model {model!r} gave no answer for a row: {without[0].code}: {without[0].message}"
-        )
+        first = without[0]
+        message = f"{_who(first, model)} gave no answer for a row: {first.code}: {first.message}"
         await jobs.fail(connection, job_no, code="request_failed", message=message)
         return
-    if len(without) == chunk.n_rows and params.ignore_request_failure is None:
+    if (
+        len({error.row for error in without}) == chunk.n_rows
+        and params.ignore_request_failure is None
+    ):
         n_rows: int = await connection.fetchval(SQL.model_rows, job_no, model_no)
         if n_rows >= HOPELESS_ROWS:
             cause = await _first_cause(connection, job_no, month, model_no)
-            message = f"model {model!r} gave no answer for any of its first {n_rows} rows: {cause}"
+            who = _who(without[0], model)
+            message = f"{who} gave no answer for any of its first {n_rows} rows: {cause}"
             await jobs.fail(connection, job_no, code="model_failed", message=message)
             return
     if params.budget is not None and spent >= params.budget:
@@ -48,6 +51,17 @@ async def judge(
         if await connection.fetchval(SQL.end_gently, job_no, "budget_spent", message):
             told = f"{message}: nothing more of it is sent"
             await job_log.write(connection, job_no, "evaluating", "warning", told)
+
+
+def is_unanswered(error: ScoreError) -> bool:
+    """Whether a row has no score because somebody who was asked did not answer."""
+    return error.failed and (error.stage == "sample" or error.unanswered)
+
+
+def _who(error: ScoreError, model: str) -> str:
+    return (
+        f"model {model!r}" if error.metric is None else f"who is asked by metric {error.metric!r}"
+    )
 
 
 async def _first_cause(connection: Connection, job_no: int, month: date, model_no: int) -> str:

@@ -28,7 +28,8 @@ WHERE j.job_no = $1
 GROUP BY j.job_no;
 
 -- name: models_that_wait
--- Live models with chunks to send, and the calls that are handed out: of the job, and at the endpoint by every job.
+-- Models whose chunks wait for somebody outside, with chunks to send, and the calls that are handed out: of the job, and
+-- by every job at whichever of their endpoints has the most.
 SELECT
     m.parallelism,
     (j.limits::json ->> 'endpoint_parallelism')::integer AS endpoint_parallelism,
@@ -38,13 +39,19 @@ SELECT
         WHERE c.status = 'sent' AND c.job_no = j.job_no AND c.is_live
     ) AS in_job,
     (
-        SELECT coalesce(sum(c.concurrency), 0)
-        FROM chunk AS c
-        JOIN job_model AS o ON o.job_no = c.job_no AND o.model_no = c.model_no
-        WHERE c.status = 'sent' AND c.is_live AND o.endpoint = m.endpoint
+        SELECT coalesce(max(taken.calls), 0)
+        FROM (
+            SELECT sum(c.concurrency) AS calls
+            FROM chunk AS c
+            JOIN job_model AS o ON o.job_no = c.job_no AND o.model_no = c.model_no
+            JOIN unnest(m.endpoint || m.metric_endpoints) AS place (endpoint)
+                ON place.endpoint = ANY(o.endpoint || o.metric_endpoints)
+            WHERE c.status = 'sent' AND c.is_live
+            GROUP BY place.endpoint
+        ) AS taken
     ) AS at_endpoint
 FROM job AS j
-JOIN job_model AS m ON m.job_no = j.job_no AND m.is_live
+JOIN job_model AS m ON m.job_no = j.job_no AND (m.is_live OR m.metric_endpoints <> '{}')
 WHERE j.job_no = $1
     AND EXISTS (
         SELECT 1
