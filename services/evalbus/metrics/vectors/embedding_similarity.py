@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from evalbus.errors import Invalid
 from evalbus.metrics.base import (
@@ -180,25 +180,21 @@ class EmbeddingService(Respondent):
             )
 
     def _sample(self, response: JsonObject) -> JsonObject:
-        found = cosine(*self._vectors(response))
+        match response:
+            # In any order: it is as far from one to the other as back.
+            case {"data": [{"embedding": one}, {"embedding": other}]}:
+                found = cosine(self._vector(one), self._vector(other))
+            case _:
+                raise Garbage(f"{self._service.place} answered with no embeddings of two texts")
         if isinstance(found, Note):
             return {"code": found.code, "message": found.message}
         return {"similarity": found}
 
-    def _vectors(self, response: JsonObject) -> tuple[Vector, Vector]:
-        """In any order: it is as far from one to the other as back."""
-        match response:
-            case {"data": [{"embedding": one}, {"embedding": other}]}:
-                vectors = read_vector(one, name="one"), read_vector(other, name="the other")
-            case _:
-                raise Garbage(f"{self._service.place} answered with no embeddings of two texts")
-        match vectors:
-            case (tuple(left), tuple(right)):
-                return left, right
-            case (Note(message=said), _) | (_, Note(message=said)):
-                raise Garbage(
-                    f"{self._service.place} answered with two embeddings, of which {said}"
-                )
+    def _vector(self, given: JsonValue) -> Vector:
+        found = read_vector(given, name="an embedding")
+        if isinstance(found, Note):
+            raise Garbage(f"{self._service.place} answered, but {found.message}")
+        return found
 
 
 def _similarity(answer: JsonObject | None) -> float | Note:
