@@ -1,11 +1,12 @@
 """Kinds of metric for a person at a terminal: one in a line of a table, or everything in lines that fit."""
 
+import json
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
 from evalbus.cli.comparison_table import ARROWS
@@ -17,6 +18,9 @@ from evalbus.metrics.parameters import TEMPLATE, ParameterExplanation
 COLUMNS: Final = ("metric", "from", "scores", "of all rows", "asks", "measures")
 SCORES_SHOWN_MAX: Final = 3
 INDENT: Final = "  "
+PLACE: Final = re.compile(r"\{\{.*?\}\}")
+UNBROKEN: Final = "\x00"
+"""Stands for the spaces in a template's places while lines are broken."""
 FACT_WIDTH: Final = 11
 """Of the longest of their names, and a space."""
 
@@ -111,14 +115,15 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _filled(text: str, width: int, *, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        text,
+    lines = textwrap.wrap(
+        PLACE.sub(lambda place: place[0].replace(" ", UNBROKEN), text),
         width,
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(UNBROKEN, " ") for line in lines]
 
 
 def _facts(metric: Explanation, width: int) -> list[str]:
@@ -179,22 +184,26 @@ def _bounds(least: float | None, most: float | None) -> str:
 def _parameters(parameters: Sequence[ParameterExplanation], width: int) -> list[str]:
     if not parameters:
         return []
-    lines = ["Parameters", *_listed(parameters, INDENT, width)]
+    lines = ["Parameters", *_listed(parameters, INDENT, width, spelled_out=set())]
     if any("template" in parameter.type for parameter in parameters):
         lines += ["", *_filled(f"A template: {_lower(TEMPLATE)}", width, first=INDENT, rest=INDENT)]
     return lines
 
 
-def _listed(parameters: Iterable[ParameterExplanation], indent: str, width: int) -> Iterator[str]:
+def _listed(
+    parameters: Iterable[ParameterExplanation], indent: str, width: int, *, spelled_out: set[str]
+) -> Iterator[str]:
+    """Each with its forms below it, a form at its first place only: what is said of it once is noted."""
     for parameter in parameters:
         deeper = indent + INDENT * 2
         head = f"{parameter.name}: {parameter.type}; {_default(parameter)}"
         yield from _filled(head, width, first=indent, rest=deeper)
         yield from _filled(parameter.description, width, first=deeper, rest=deeper)
         for form in parameter.forms:
-            if form.parameters:
+            if form.name not in spelled_out:
+                spelled_out.add(form.name)
                 yield f"{deeper}{form.name} has"
-                yield from _listed(form.parameters, deeper + INDENT, width)
+                yield from _listed(form.parameters, deeper + INDENT, width, spelled_out=spelled_out)
 
 
 def _default(parameter: ParameterExplanation) -> str:
@@ -203,10 +212,13 @@ def _default(parameter: ParameterExplanation) -> str:
     match parameter.default:
         case None:
             return "optional"
-        case dict() as fields if not any(value is not None for value in fields.values()):
-            return "optional"
-        case str() as text if text:
-            return f"default {text}"
+        case dict() as fields:
+            said: dict[str, JsonValue] = {
+                name: value for name, value in fields.items() if value is not None
+            }
+            return f"default {_quoted(said)}" if said else "optional"
+        case str() as text:
+            return f"default {text}" if text else "optional"
         case value:
             return f"default {_quoted(value)}"
 
@@ -238,7 +250,7 @@ def _shown(value: JsonValue) -> str:
 
 
 def _quoted(value: JsonValue) -> str:
-    return orjson.dumps(value).decode()
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _lower(sentence: str) -> str:

@@ -2,8 +2,7 @@
 
 import ast
 import doctest
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 from typing import Final, cast
 
@@ -37,26 +36,38 @@ def prose_of(documentation: str | None) -> str:
 
 
 def examples_of(documentation: str | None) -> tuple[Example, ...]:
-    """Those that are written out in the call; what needs code to run to be known is none."""
-    return tuple(
-        found
-        for part in _PARSER.parse(cleandoc(documentation or ""))
-        if isinstance(part, doctest.Example) and (found := _example(part)) is not None
-    )
+    """Those that are written out, in the call or in names before it; what needs code to be known is none."""
+    names: dict[str, ast.expr] = {}
+    found: list[Example] = []
+    for part in _PARSER.parse(cleandoc(documentation or "")):
+        if isinstance(part, doctest.Example):
+            tree = _Written(names).visit(ast.parse(part.source))
+            names |= _assigned(tree)
+            found += _examples(tree, part.want.strip())
+    return tuple(found)
 
 
-def _example(written: doctest.Example) -> Example | None:
-    try:
-        for call in _scoring_calls(ast.parse(written.source)):
+def _assigned(tree: ast.AST) -> dict[str, ast.expr]:
+    return {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _examples(tree: ast.AST, want: str) -> Iterator[Example]:
+    for call in _scoring_calls(tree):
+        try:
             plugin, *_ = call.args
-            return Example(
+            yield Example(
                 plugin=cast(JsonObject, _literal(plugin)),
                 given={each.arg: _literal(each.value) for each in call.keywords if each.arg},
-                value=_value(written.want.strip()),
+                value=_value(want),
             )
-    except (ValueError, SyntaxError):
-        return None
-    return None
+        except ValueError:
+            continue
 
 
 def _scoring_calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -76,10 +87,10 @@ def _literal(node: ast.expr) -> JsonValue:
 
 def _value(want: str) -> JsonValue:
     """What a call printed; the text itself where that is no literal."""
-    tree = _NanIsNull().visit(ast.parse(want, mode="eval"))
     try:
+        tree = _Written({"nan": ast.Constant(None)}).visit(ast.parse(want, mode="eval"))
         return _literal(cast(ast.Expression, tree).body)
-    except ValueError:
+    except (ValueError, SyntaxError):
         return want
 
 
@@ -90,14 +101,15 @@ def _lists(found: object) -> object:
             return [_lists(each) for each in cast("list[object]", found)]
         case dict():
             return {key: _lists(each) for key, each in cast("dict[object, object]", found).items()}
-        case float() if not math.isfinite(found):
-            return None
         case _:
             return found
 
 
-class _NanIsNull(ast.NodeTransformer):
-    """NaN is printed as a name, which is no literal."""
+class _Written(ast.NodeTransformer):
+    """Puts what names stand for in their places."""
+
+    def __init__(self, names: Mapping[str, ast.expr]) -> None:
+        self._names = names
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Constant(None) if node.id == "nan" else node
+        return self._names.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
