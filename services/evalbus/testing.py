@@ -11,7 +11,7 @@ from evalbus_schemas.scores import Counts
 
 
 def score_row(
-    plugin: JsonObject,
+    plugin: Mapping[str, object],
     *,
     item: JsonObject,
     output_text: str = "",
@@ -33,7 +33,9 @@ def score_row(
     }
 
 
-def corpus_of(plugin: JsonObject, *, rows: Sequence[tuple[JsonObject, str]]) -> dict[str, float]:
+def corpus_of(
+    plugin: Mapping[str, object], *, rows: Sequence[tuple[JsonObject, str]]
+) -> dict[str, float]:
     """The scores for all rows together by name, from (item, output_text) pairs.
 
     Raises Invalid for a metric that has none, and ValueError if no row takes part.
@@ -49,7 +51,7 @@ def corpus_of(plugin: JsonObject, *, rows: Sequence[tuple[JsonObject, str]]) -> 
     return {score.name: float(value) for score, value in zip(metric.corpus, values, strict=True)}
 
 
-def _built(plugin: JsonObject) -> Metric:
+def _built(plugin: Mapping[str, object]) -> Metric:
     named = Plugin.model_validate({"name": plugin.get("type"), **plugin})
     return build_metric(named, RowLimits())
 

@@ -3,8 +3,12 @@
 from typing import Final
 
 from evalbus.metrics.base import Metric
+from evalbus.metrics.labels.calibration import Calibration
 from evalbus.metrics.labels.classification import Classification
+from evalbus.metrics.labels.pass_at_k import PassAtK
 
 LABELS: Final[dict[str, type[Metric]]] = {
+    "calibration": Calibration,
     "classification": Classification,
+    "pass-at-k": PassAtK,
 }
