@@ -43,11 +43,6 @@ def a_benchmark(
     )
 
 
-def scores_of(benchmark: Benchmark) -> list[tuple[str, str]]:
-    """Every metric gives one score."""
-    return [(metric.name, "exact-match") for metric in benchmark.metrics]
-
-
 def a_new_job(
     *,
     name: str | None = None,
@@ -59,6 +54,7 @@ def a_new_job(
     correlation_id: str | None = None,
     live: Collection[str] = (),
     endpoint: str = "http://127.0.0.1:1",
+    metric_endpoints: Collection[str] = (),
     derivation: Derived | None = None,
 ) -> NewJob:
     """Without a key it is a command of its own; the models named in `live` are asked at the endpoint."""
@@ -80,6 +76,7 @@ def a_new_job(
             else ModelFacts(is_live=False)
             for model in benchmark.models
         ),
+        metric_endpoints=tuple(metric_endpoints),
         derivation=derivation,
     )
 

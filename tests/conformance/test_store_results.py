@@ -7,7 +7,7 @@ import pytest
 
 from evalbus.errors import Conflict, NotFound, OverLimit
 from evalbus.results.aggregates import aggregate
-from evalbus.store.base import ScoreColumn
+from evalbus.store.base import CountedMetric, ScoreColumn
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult, ListResults, ResultSort
@@ -64,9 +64,11 @@ async def test_columns_are_every_score_of_every_pair_in_row_order(stores: Stores
         await stores.scores.keep(scored, samples_of(scored))
     seen: list[ScoreColumn] = []
 
-    def noting(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
+    def noting(
+        benchmark: Benchmark, columns: Sequence[ScoreColumn], counted: Sequence[CountedMetric]
+    ) -> Sequence[MetricResult]:
         seen.extend(columns)
-        return aggregate(benchmark, columns)
+        return aggregate(benchmark, columns, counted)
 
     await stores.finals.finalize_next(noting)
 
@@ -194,7 +196,7 @@ async def test_a_job_whose_result_cannot_be_made_ends_in_error_and_holds_up_nobo
         await stores.a_job_read(a_new_job(name=name))
     await stores.score_all()
 
-    def broken(_: Benchmark, _columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
+    def broken(*_: object) -> Sequence[MetricResult]:
         raise ArithmeticError("a bug")
 
     assert await stores.finals.finalize_next(broken) == "broken"
@@ -214,8 +216,10 @@ async def test_statistics_come_back_bit_by_bit(stores: Stores) -> None:
     await stores.scores.keep(scored, samples_of(scored))
     made: list[MetricResult] = []
 
-    def noting(benchmark: Benchmark, columns: Sequence[ScoreColumn]) -> Sequence[MetricResult]:
-        made.extend(aggregate(benchmark, columns))
+    def noting(
+        benchmark: Benchmark, columns: Sequence[ScoreColumn], counted: Sequence[CountedMetric]
+    ) -> Sequence[MetricResult]:
+        made.extend(aggregate(benchmark, columns, counted))
         return made
 
     await stores.finals.finalize_next(noting)

@@ -491,7 +491,7 @@ def test_each_metric_is_an_entry_in_the_order_of_the_benchmark() -> None:
         for metric, score, value in (("second", "exact-match", 1.0), ("first", "f1", 0.5))
     ]
 
-    results = aggregate(benchmark, columns)
+    results = aggregate(benchmark, columns, ())
 
     assert [(result.metric, result.scores[0].name) for result in results] == [
         ("default/second", "exact-match"),

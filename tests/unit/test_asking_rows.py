@@ -234,7 +234,7 @@ async def test_a_model_that_raises_what_it_should_not_fails_its_row_without_tell
     outcome = await an_asker(Endpoint(first=[broken])).ask(a_question())
 
     # then
-    assert reason(outcome) == ("raised", "after 1 call: the model raised ValueError")
+    assert reason(outcome) == ("raised", "after 1 call: asking raised ValueError")
 
 
 @fast_forward
@@ -409,7 +409,7 @@ async def test_senseless_token_counts_cost_no_answer() -> None:
     model = Boastful(Parrot.Parameters(), RowLimits())
 
     # when
-    outcome = await replace(an_asker(Endpoint()), model=model).ask(a_question())
+    outcome = await replace(an_asker(Endpoint()), respondent=model).ask(a_question())
 
     # then
     assert (outcome.asked.input_tokens, outcome.asked.output_tokens) == (None, 5)

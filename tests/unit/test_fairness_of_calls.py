@@ -1,6 +1,7 @@
 """Calls to live models are shared like places, and neither a job nor an endpoint is given more than it bears."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ def a_demand(
     *,
     model_no: int = 0,
     workspace: str = "default",
-    endpoint: str = "http://here",
+    endpoints: Collection[str] = ("http://here",),
     parallelism: int = 8,
     endpoint_parallelism: int = 64,
     in_use: int = 0,
@@ -24,7 +25,7 @@ def a_demand(
         job_no=job_no,
         model_no=model_no,
         workspace=workspace,
-        endpoints=frozenset({endpoint}),
+        endpoints=frozenset(endpoints),
         parallelism=parallelism,
         endpoint_parallelism=endpoint_parallelism,
         in_use=in_use,
@@ -62,7 +63,7 @@ def test_an_endpoint_is_shared_by_the_jobs_that_use_it() -> None:
     demands = [
         a_demand(1, parallelism=64, endpoint_parallelism=16),
         a_demand(2, parallelism=64, endpoint_parallelism=16),
-        a_demand(3, parallelism=64, endpoint="http://there"),
+        a_demand(3, parallelism=64, endpoints=["http://there"]),
     ]
 
     assert calls_of_jobs(demands) == {1: 8, 2: 8, 3: 64}
@@ -80,7 +81,7 @@ def test_a_full_window_lets_in_only_whoever_has_nothing_in_flight() -> None:
 
 
 def test_the_models_of_a_job_share_its_calls() -> None:
-    demands = [a_demand(1, model_no=0), a_demand(1, model_no=1, endpoint="http://there")]
+    demands = [a_demand(1, model_no=0), a_demand(1, model_no=1, endpoints=["http://there"])]
 
     allotments = share_calls(demands, window=64, most=64)
 
@@ -93,7 +94,7 @@ def test_the_models_of_a_job_share_its_calls() -> None:
             a_demand,
             st.integers(1, 4),
             model_no=st.integers(0, 2),
-            endpoint=st.sampled_from(["http://here", "http://there"]),
+            endpoints=st.sets(st.sampled_from(["http://here", "http://there"]), min_size=1),
             parallelism=st.just(10),
             endpoint_parallelism=st.just(13),
             in_use=st.integers(0, 3),
@@ -108,13 +109,13 @@ def test_nobody_is_ever_given_more_than_it_bears(demands: list[LiveDemand]) -> N
     of_endpoint = Counter[str]()
     for demand in demands:
         of_job[demand.job_no] += demand.in_use
-        of_endpoint[demand.endpoint] += demand.in_use
+        of_endpoint.update(dict.fromkeys(demand.endpoints, demand.in_use))
     before_job, before_endpoint = of_job.copy(), of_endpoint.copy()
 
     for allotment in share_calls(demands, window=100, most=100):
         demand = by_model[allotment.job_no, allotment.model_no]
         of_job[demand.job_no] += allotment.concurrency
-        of_endpoint[demand.endpoint] += allotment.concurrency
+        of_endpoint.update(dict.fromkeys(demand.endpoints, allotment.concurrency))
 
     assert all(calls <= max(10, before_job[job]) for job, calls in of_job.items())
     assert all(calls <= max(13, before_endpoint[name]) for name, calls in of_endpoint.items())

@@ -124,7 +124,7 @@ def test_a_metric_that_raises_fails_the_row_and_leaves_its_sample() -> None:
 
 def test_a_line_reads_as_it_was_written() -> None:
     # when
-    sampled = parse_given(sampled_line(ITEM, {"output_text": "\x1e\n"}))
+    sampled = parse_given(sampled_line(ITEM, orjson.dumps({"output_text": "\x1e\n"})))
     unsampled = parse_given(unsampled_line("timeout", "a\x1eb\nc"))
 
     # then

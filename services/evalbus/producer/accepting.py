@@ -64,6 +64,7 @@ class Acceptance:
                 created_by=created_by,
                 fingerprints=fingerprints,
                 models=tuple(self.checks.facts(model) for model in benchmark.models),
+                metric_endpoints=self.checks.metric_endpoints(benchmark),
             )
         )
         return JobStarted(job=job, created=created)

@@ -7,8 +7,8 @@ from evalbus.datasets.formats import how_written
 from evalbus.datasets.row_id import row_id_from
 from evalbus.datasets.shaping import shape_from
 from evalbus.errors import Invalid, Refused
-from evalbus.metrics import Metric, build_metric
-from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, build_model
+from evalbus.metrics import LiveMetric, Metric, build_metric, layout_of
+from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, Respondent, build_model
 from evalbus.store.base import ModelFacts
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
 from evalbus_schemas.chunks import RowLimits
@@ -20,7 +20,7 @@ class PartChecks:
 
     limits: RowLimits
     allow_private: bool
-    """Whether models may lie at private and loopback addresses."""
+    """Whether models and metrics may lie at private and loopback addresses."""
     has_broker: bool = True
     """False in embedded mode, whose bus no foreign service can be reached on."""
 
@@ -40,21 +40,26 @@ class PartChecks:
     def model(self, plugin: Plugin) -> Model:
         model = build_model(plugin, self.limits)
         if isinstance(model, LiveModel):
-            if model.needs_broker and not self.has_broker:
-                raise Invalid(
-                    f"model {plugin.name!r}: a model behind a queue needs RabbitMQ:"
-                    " set EVALBUS_AMQP_URL and EVALBUS_DATABASE_URL"
-                )
-            try:
-                model.check(allow_private=self.allow_private)
-            except Refused as refusal:
-                raise type(refusal)(
-                    f"model {plugin.name!r}: {refusal.message}", refusal.data
-                ) from None
+            self._respondent(model, where=f"model {plugin.name!r}")
         return model
 
     def metric(self, plugin: Plugin) -> Metric:
-        return build_metric(plugin, self.limits)
+        metric = build_metric(plugin, self.limits)
+        if isinstance(metric, LiveMetric):
+            for respondent in metric.respondents:
+                self._respondent(respondent, where=f"metric {plugin.name!r}")
+        return metric
+
+    def _respondent(self, respondent: Respondent, *, where: str) -> None:
+        if respondent.needs_broker and not self.has_broker:
+            raise Invalid(
+                f"{where}: who is behind a queue can only be asked over RabbitMQ:"
+                " set EVALBUS_AMQP_URL and EVALBUS_DATABASE_URL"
+            )
+        try:
+            respondent.check(allow_private=self.allow_private)
+        except Refused as refusal:
+            raise type(refusal)(f"{where}: {refusal.message}", refusal.data) from None
 
     def benchmark(self, benchmark: Benchmark) -> list[TemplateUse]:
         """Check every part; what its templates will ask of the rows."""
@@ -80,3 +85,7 @@ class PartChecks:
         if isinstance(model, LiveModel):
             return ModelFacts(is_live=True, endpoint=model.endpoint)
         return ModelFacts(is_live=False)
+
+    def metric_endpoints(self, benchmark: Benchmark) -> tuple[str, ...]:
+        """The same of whom its metrics ask, once for each question that a row may have."""
+        return tuple(respondent.endpoint for _, _, respondent in layout_of(benchmark).respondents)

@@ -127,6 +127,7 @@ class Deriving:
                 created_by=sender.created_by,
                 fingerprints=source.fingerprints,
                 models=source.models,
+                metric_endpoints=self.checks.metric_endpoints(benchmark),
                 derivation=Derived(source=source.job.job_id, how=how),
             )
         )
