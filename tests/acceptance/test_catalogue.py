@@ -310,6 +310,9 @@ def test_every_noun_has_its_verbs(services: System, tmp_path: Path) -> None:
     updated = services.ask("metrics", "update", str(file))["metric"]
     first = services.ask("metrics", "get", "exact", "--revision", "1")["metric"]
     table = services.run("metrics", "list", "--saved", "--csv")
+    shown = services.run("metrics", "show", "default/exact")
+    explained = services.ask("metrics", "show", "exact")
+    meant = refused(services, "metrics", "show", "exakt", code=2)
     deleted = services.ask("metrics", "delete", "exact")
     gone = refused(services, "metrics", "get", "exact", code=1)
 
@@ -319,6 +322,10 @@ def test_every_noun_has_its_verbs(services: System, tmp_path: Path) -> None:
     assert first == created
     assert table.splitlines()[0] == "name,uid,revision,version,description,updated"
     assert table.splitlines()[1].startswith("exact,1,2,1.0,,")
+    assert "exact-match  (checks)" in shown
+    assert '"reference": "x"' in shown
+    assert (explained["metric"]["revision"], explained["metric_type"]["type"]) == (2, "exact-match")
+    assert "unknown metric 'exakt'; did you mean 'exact'?" in meant
     assert deleted["id"] == "default/exact"
     assert "no metric is saved as default/exact" in gone
 
