@@ -1,7 +1,7 @@
 """Where in an answer a value stands: `$.scores[0]['f 1']`, the singular queries of RFC 9535 (section 2.3.5.1).
 
 Names and indexes alone, so that a path finds one value or none, and can do nothing else. Names in brackets have no
-escapes.
+escapes; as in many programs, names after a dot may have hyphens, and `score` is `$.score`.
 """
 
 import re
@@ -14,7 +14,7 @@ CHARACTERS_MAX: Final = 1024
 
 _FIRST: Final = r"A-Za-z_\u0080-\U0010ffff"
 _STEP: Final = re.compile(
-    rf"\.(?P<name>[{_FIRST}][0-9{_FIRST}]*)"
+    rf"\.(?P<name>[{_FIRST}][0-9{_FIRST}-]*)"
     r"|\['(?P<single>[^'\\]*)'\]"
     r'|\["(?P<double>[^"\\]*)"\]'
     r"|\[(?P<index>0|-?[1-9][0-9]{0,8})\]"
@@ -31,21 +31,20 @@ class JsonPath:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError, with the place of what is no step."""
-        if not text.startswith("$"):
-            raise ValueError(f"not a path: it begins with $, as in $.score, and {text!r} does not")
+        whole = text if text.startswith("$") else f"$.{text}"
         steps: list[str | int] = []
         place = 1
-        while place < len(text):
-            match = _STEP.match(text, place)
+        while place < len(whole):
+            match = _STEP.match(whole, place)
             if match is None:
                 raise ValueError(
-                    f"not a path: after {text[:place]!r} wanted .name, ['name'] or [0], found {text[place:]!r}"
+                    f"not a path: after {whole[:place]!r} wanted .name, ['name'] or [0], found {whole[place:]!r}"
                 )
             place = match.end()
             index = match["index"]
             names = (match["name"], match["single"], match["double"])
             steps += [next(n for n in names if n is not None) if index is None else int(index)]
-        return cls(text=text, steps=tuple(steps))
+        return cls(text=whole, steps=tuple(steps))
 
     def find(self, answer: JsonValue) -> JsonValue:
         """The value there, or None; an index below 0 counts from the end."""
