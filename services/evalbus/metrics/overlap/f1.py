@@ -1,6 +1,5 @@
 """How many words an answer shares with its reference: the harmonic mean of precision and recall."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 from evalbus.metrics.base import (
@@ -12,6 +11,7 @@ from evalbus.metrics.base import (
     with_gaps,
 )
 from evalbus.metrics.normalization import Words, squad_words_of
+from evalbus.metrics.overlap.multisets import shared_size
 from evalbus.templates import Template, compile_template
 from evalbus_schemas.base import Closed
 from evalbus_schemas.benchmark import Template as TemplateText
@@ -19,11 +19,31 @@ from evalbus_schemas.chunks import RowLimits
 
 
 class F1(Metric):
-    """Compares the words left by SQuAD normalization as multisets; two texts without any words are equal (1.0)."""
+    """Compares the words left by SQuAD normalization as multisets, so their order does not count.
+
+    Normalization ignores case, ASCII punctuation, English articles and spacing. Two texts without any words are
+    equal (1.0), as in the second release of SQuAD; the first gave 0. A text without words beside one with gives 0.
+
+        >>> from evalbus.testing import score_row
+        >>> score_row(
+        ...     {"type": "f1", "reference": "{{ item.answer }}"},
+        ...     item={"answer": "the Eiffel Tower"},
+        ...     output_text="It is the Eiffel Tower!",
+        ... )
+        {'f1': 0.6666666666666666}
+    """
 
     class Parameters(Closed):
         reference: TemplateText
         candidate: TemplateText = "{{ sample.output_text }}"
+
+    formula = (
+        "2 · P · R / (P + R), with P = shared words / words of the candidate and R = shared words / words of the "
+        "reference; a word is shared as often as both have it."
+    )
+    source = (
+        "Rajpurkar et al., Know What You Don't Know, ACL 2018: the evaluation script of SQuAD 2.0."
+    )
 
     scores = (ScoreDeclaration(name="f1", direction="higher", minimum=0.0, maximum=1.0),)
 
@@ -50,18 +70,8 @@ def word_f1(candidate: Words, reference: Words) -> float:
     """The F1 of two multisets of words; 1.0 if both are empty."""
     if candidate == reference:
         return 1.0
-    shared = _shared(candidate, reference)
+    shared = shared_size(candidate, reference)
     if shared == 0:
         return 0.0
     precision, recall = shared / len(candidate), shared / len(reference)
     return 2 * precision * recall / (precision + recall)
-
-
-def _shared(candidate: Words, reference: Words) -> int:
-    """The size of the intersection of the multisets."""
-    distinct = set(candidate)
-    common = distinct.intersection(reference)
-    if not common or len(distinct) == len(candidate):
-        # Every word stands once on one side, so it is shared at most once.
-        return len(common)
-    return (Counter(candidate) & Counter(reference)).total()
