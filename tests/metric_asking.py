@@ -57,10 +57,12 @@ async def reply(
     return await respondent.ask(request, a_call(**call), reach)
 
 
-async def failure(metric: LiveMetric, reach: Reach, item: JsonObject) -> CallFailed:
+async def failure(
+    metric: LiveMetric, reach: Reach, item: JsonObject, sample: JsonObject | None = None
+) -> CallFailed:
     """Why the respondent did not answer."""
     with pytest.raises(CallFailed) as raised:
-        await reply(metric, reach, item)
+        await reply(metric, reach, item, sample)
     return raised.value
 
 
