@@ -6,7 +6,7 @@ without the English articles, words separated by one space.
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, assert_never, cast
 
 from evalbus.metrics.base import Batch
@@ -62,16 +62,25 @@ def normalized(batch: Batch, template: Template, how: Normalize) -> Sequence[obj
             return squad_words_of(batch, template)
         case "none":
             return batch.texts(template)
+        case _:
+            return [
+                None if text is None else normalize(text, how) for text in batch.texts(template)
+            ]
+
+
+def normalize(text: str, how: Normalize) -> str:
+    """One text in a form that reads as text."""
+    match how:
+        case "squad":
+            return " ".join(squad_words(text))
+        case "none":
+            return text
         case "strip":
-            return _each(batch.texts(template), str.strip)
+            return text.strip()
         case "casefold":
-            return _each(batch.texts(template), lambda text: text.strip().casefold())
+            return text.strip().casefold()
         case _:
             assert_never(how)
-
-
-def _each(texts: Sequence[str | None], change: Callable[[str], str]) -> list[str | None]:
-    return [None if text is None else change(text) for text in texts]
 
 
 def _all_squad_words(texts: Sequence[str | None]) -> list[Words | None]:

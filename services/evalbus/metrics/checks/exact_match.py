@@ -1,6 +1,9 @@
 """1 for an answer that is the reference, 0 for any other."""
 
 from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
 
 from evalbus.metrics.base import (
     Batch,
@@ -18,18 +21,43 @@ from evalbus_schemas.chunks import RowLimits
 
 
 class ExactMatch(Metric):
-    """Compares both sides as text after the same normalization; a number counts as its JSON text.
+    """Whether an answer is the reference: 1 if both are the same text after the same normalization, else 0.
 
-    `normalize`: `squad` ignores case, ASCII punctuation, English articles and spacing; `casefold` ignores case and
-    outer space; `strip` outer space; `none` nothing.
+    What is no text counts as its JSON text: `4` and `"4"` are the same, `true` and `"True"` only without case. By
+    default both sides are normalized as SQuAD does; its articles are English and its punctuation ASCII, so texts in
+    other scripts keep theirs. Two texts that nothing is left of (`the` and `...`) are the same.
+
+    NeMo Evaluator raises an error for a reference that is no text; here it is compared, because datasets have numbers
+    and booleans for answers.
+
+    >>> from evalbus.testing import score_row
+    >>> score_row({"type": "exact-match", "reference": "{{ item.answer }}"}, item={"answer": "Paris"}, output_text="paris.")
+    {'exact-match': 1.0}
     """
 
     class Parameters(Closed):
         reference: TemplateText
         candidate: TemplateText = "{{ sample.output_text }}"
-        normalize: Normalize = "squad"
+        normalize: Normalize = Field(
+            default="squad",
+            description="What is ignored. squad: case, ASCII punctuation, English articles and spacing;"
+            " casefold: case and outer space; strip: outer space; none: nothing.",
+        )
 
-    scores = (ScoreDeclaration(name="exact-match", direction="higher", minimum=0.0, maximum=1.0),)
+    scores = (
+        ScoreDeclaration(
+            name="exact-match",
+            direction="higher",
+            minimum=0.0,
+            maximum=1.0,
+            description="1 if the answer is the reference, else 0.",
+        ),
+    )
+    formula: ClassVar[str] = "1 if normalize(candidate) = normalize(reference), else 0."
+    source: ClassVar[str] = (
+        "Exact match of SQuAD: Rajpurkar et al. 2016, arXiv:1606.05250, section 6.1;"
+        " with normalize none, strip or casefold plain equality of texts."
+    )
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         most = limits.template_characters

@@ -2,9 +2,9 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_UP, Context, Decimal
 from functools import partial
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -69,21 +69,54 @@ _COMPARISONS: Final[Mapping[str, Comparison]] = {
 }
 
 
+# A difference may have more digits than anybody wants to compute. Rounded away from zero it is at most epsilon exactly
+# if it was before, because epsilon itself has fewer digits than these.
+_DIFFERENCES: Final = Context(
+    prec=40, rounding=ROUND_UP, Emax=MAX_EMAX, Emin=MIN_EMIN, clamp=0, traps=[]
+)
+
+
 def _is_near(left: Decimal, right: Decimal, *, epsilon: Decimal) -> bool:
-    return abs(left - right) <= epsilon
+    return _DIFFERENCES.subtract(left, right).copy_abs() <= epsilon
 
 
 class NumberCheck(Metric):
-    """Compares exactly; `absolute difference` asks whether the two are at most `epsilon` apart.
+    """Whether a comparison of the last numbers in two texts holds: 1 if it does, else 0.
 
-    A text without a number gives no score (`unparsable`), because it is neither right nor wrong.
+    Numbers are read as people write them: `1,234` and `1.234,50`, `$1,000.50`, `50%` as 50, `1e-5`, the typographic
+    minus, digits of any script. Where a text has several, the last one counts; a fraction is two numbers. They are
+    compared exactly: 0.1 is a tenth, and integers of any length differ in their last digit.
+
+    A text without a number gives no score (`unparsable`), because it is neither right nor wrong; null is such a text.
+
+    NeMo Evaluator, whose operations these are, reads `1,234` as 234, `1e-5` as -5 and `$1,000.50` as 0.5; here the
+    whole number counts, because that is what the text says.
+
+    >>> from evalbus.testing import score_row
+    >>> score_row(
+    ...     {
+    ...         "type": "number-check",
+    ...         "operation": "==",
+    ...         "left_template": "{{ sample.output_text }}",
+    ...         "right_template": "{{ item.answer }}",
+    ...     },
+    ...     item={"answer": 1234},
+    ...     output_text="That makes $1,234.00",
+    ... )
+    {'number-check': 1.0}
     """
 
     class Parameters(Closed):
-        operation: Operation
+        operation: Operation = Field(
+            description="absolute difference: whether the two are at most epsilon apart; the others compare"
+            " left with right, most of them in several spellings."
+        )
         left_template: TemplateText
         right_template: TemplateText
-        epsilon: Annotated[float, Field(ge=0)] | None = None
+        epsilon: Annotated[float, Field(ge=0)] | None = Field(
+            default=None,
+            description="For absolute difference, which needs it, and for nothing else.",
+        )
 
         @model_validator(mode="after")
         def _epsilon_belongs_to_difference(self) -> Self:
@@ -93,7 +126,22 @@ class NumberCheck(Metric):
                 raise ValueError(f"epsilon is only for operation {DIFFERENCE!r}")
             return self
 
-    scores = (ScoreDeclaration(name="number-check", direction="higher", minimum=0.0, maximum=1.0),)
+    scores = (
+        ScoreDeclaration(
+            name="number-check",
+            direction="higher",
+            minimum=0.0,
+            maximum=1.0,
+            description="1 if the comparison holds, else 0.",
+        ),
+    )
+    formula: ClassVar[str] = (
+        "1 if last_number(left) operation last_number(right), else 0;"
+        " for absolute difference 1 if |left - right| <= epsilon. In exact decimal arithmetic."
+    )
+    source: ClassVar[str] = (
+        "The number-check metric of NVIDIA NeMo Evaluator, with its operations; the reading of numbers is our own."
+    )
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         most = limits.template_characters

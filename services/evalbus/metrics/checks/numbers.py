@@ -6,6 +6,7 @@
   in 3, `x = -3` in -3, `-$5` in -5.
 - A currency or percent sign is not part of it: `50%` is 50.
 - An exponent is: `1e-5`, `1.5E+10`.
+- Digits of every script count, with the full-width and the Arabic marks: `１，２３４．５`, `١٬٢٣٤٫٥`.
 
 Numbers are exact: 0.1 is a tenth, and integers of any length differ in their last digit.
 """
@@ -15,17 +16,22 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 _MINUS: Final = "-\u2212\ufe63\uff0d"
-_SIGN: Final = re.escape("+" + _MINUS)
-_GROUPING: Final = "\u00a0\u202f\u2009'\u2019"
+_SIGN: Final = re.escape("+\uff0b" + _MINUS)
+_COMMAS: Final = ",\uff0c\u066c"
+_POINTS: Final = ".\uff0e\u066b"
+_GROUPING: Final = _COMMAS + "\u00a0\u202f\u2009'\u2019"
+_CURRENCY: Final = "$€£¥₹\uff04\uffe5"
+# Thirteen groups are more than any amount has; without a bound a megabyte of them is looked through once for each.
 _NUMBER: Final = re.compile(
     rf"""
-    (?: (?<! [\w.%)\]}}] ) (?P<sign> [{_SIGN}] ) [$€£¥₹]? (?= \.?\d ) )?
+    (?: (?<! [\w.%)\]}}] ) (?P<sign> [{_SIGN}] ) [{_CURRENCY}]? (?= [{_POINTS}]?\d ) )?
     (?:
-        (?P<continental> [1-9]\d{{0,2}} (?: \.\d{{3}} )+ ,\d+ ) (?! [.,]?\d )
+        (?P<continental> (?!0)\d{{1,3}} (?: \.\d{{3}} ){{1,12}} ,\d+ ) (?! [.,]?\d )
       | (?P<plain>
-            [1-9]\d{{0,2}} (?: (?P<mark> [,{_GROUPING}] ) \d{{3}} (?: (?P=mark)\d{{3}} )* ) (?!\d) (?: \.\d+ )?
-          | \d+ (?: \.\d+ )?
-          | (?<! [\d.] ) \.\d+
+            (?!0)\d{{1,3}} (?: (?P<mark> [{_GROUPING}] ) \d{{3}} (?: (?P=mark)\d{{3}} )* ) (?!\d)
+            (?: [{_POINTS}]\d+ )?
+          | \d+ (?: [{_POINTS}]\d+ )?
+          | (?<! [\d{_POINTS}] ) [{_POINTS}]\d+
         )
         (?: [eE] (?P<exponent> [{_SIGN}]?\d+ ) (?!\w) )?
     )
@@ -33,8 +39,8 @@ _NUMBER: Final = re.compile(
     re.VERBOSE,
 )
 _DIGIT: Final = re.compile(r"\d")
-_MARKS: Final = str.maketrans("", "", "," + _GROUPING)
-_SIGNS: Final = str.maketrans(_MINUS, "-" * len(_MINUS))
+_MARKS: Final = str.maketrans(dict.fromkeys(_GROUPING) | dict.fromkeys(_POINTS, "."))
+_SIGNS: Final = str.maketrans(_MINUS + "\uff0b", "-" * len(_MINUS) + "+")
 
 _TAIL_CHARACTERS: Final = 32
 """A long text is searched from here before its end first."""
@@ -43,8 +49,8 @@ _TAIL_CHARACTERS: Final = 32
 def last_number(text: str) -> Decimal | None:
     """The number that ends last; None when there is none, or none that a computer could hold."""
     # No number has a blank in it, and none depends on what stands before one: what is the last
-    # number behind some blank is the last number of the whole. Most answers end in plain digits.
-    word = text[text.rfind(" ") + 1 :]
+    # number behind some blank is the last number of the whole. Most answers end in plain digits, or in these and a point.
+    word = text[text.rfind(" ") + 1 :].rstrip(".")
     if word.isdecimal():
         return Decimal(word)
     if _DIGIT.search(text) is None:
@@ -69,7 +75,7 @@ def _value(match: re.Match[str]) -> Decimal | None:
         digits = continental.replace(".", "").replace(",", ".")
     else:
         digits = plain.translate(_MARKS)
-    if sign is not None and sign != "+":
+    if sign is not None and sign not in "+\uff0b":
         digits = "-" + digits
     if exponent is not None:
         digits = f"{digits}e{exponent.translate(_SIGNS)}"

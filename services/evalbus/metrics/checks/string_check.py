@@ -2,7 +2,9 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field
 
 from evalbus.metrics.base import (
     Batch,
@@ -52,14 +54,46 @@ _COMPARISONS: Final[Mapping[Operation, Callable[[str, str], bool]]] = {
 
 
 class StringCheck(Metric):
-    """Upper and lower case differ; a number counts as its JSON text; null on either side gives no score."""
+    """Whether a comparison of two texts holds as they stand: 1 if it does, else 0.
+
+    `contains` asks whether the right text is in the left one, `startswith` and `endswith` whether it begins or ends it.
+    Nothing is normalized: upper and lower case differ, and so do `é` as one character and as two. The empty text is in
+    every text. What is no text counts as its JSON text, where NeMo Evaluator raises an error; null on either side
+    gives no score, also for the operations with `not`.
+
+    >>> from evalbus.testing import score_row
+    >>> score_row(
+    ...     {
+    ...         "type": "string-check",
+    ...         "operation": "contains",
+    ...         "left_template": "{{ sample.output_text }}",
+    ...         "right_template": "{{ item.answer }}",
+    ...     },
+    ...     item={"answer": "Paris"},
+    ...     output_text="It is Paris.",
+    ... )
+    {'string-check': 1.0}
+    """
 
     class Parameters(Closed):
-        operation: Operation
+        operation: Operation = Field(
+            description="equals and ==, not equals, != and <> are other spellings of the same; contains,"
+            " startswith and endswith look for the right text in the left one."
+        )
         left_template: TemplateText
         right_template: TemplateText
 
-    scores = (ScoreDeclaration(name="string-check", direction="higher", minimum=0.0, maximum=1.0),)
+    scores = (
+        ScoreDeclaration(
+            name="string-check",
+            direction="higher",
+            minimum=0.0,
+            maximum=1.0,
+            description="1 if the comparison holds, else 0.",
+        ),
+    )
+    formula: ClassVar[str] = "1 if left operation right, else 0; by code points."
+    source: ClassVar[str] = "The string-check metric of NVIDIA NeMo Evaluator, with its operations."
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         most = limits.template_characters
