@@ -22,6 +22,12 @@ LABELS: list[Case] = [
         unscored=((None, "spam", "no_reference"), ("eggs", "spam", "unknown_label")),
     ),
     Case(
+        type="math",
+        parameters={"reference": REFERENCE},
+        scored=(("1/2", "$\\frac{2}{4}$", (1.0,)), ("x+1", "it is $x$", (0.0,)), (5, "5", (1.0,))),
+        unscored=((None, "5", "no_reference"), ("see above", "5", "unparsable")),
+    ),
+    Case(
         type="pass-at-k",
         parameters={"of": {"type": "exact-match", "reference": REFERENCE}, "k": [1, 5]},
         scored=(("Paris", "paris!", (1.0, 1.0)), ("Paris", "Rome", (0.0, 0.0))),
