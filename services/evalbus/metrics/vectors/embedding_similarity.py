@@ -52,7 +52,9 @@ class EmbeddingModel(Closed):
             examples=["http://127.0.0.1:8000/v1"],
         ),
     ]
-    model: Annotated[str, Field(min_length=1, max_length=255)]
+    model: Annotated[
+        str, Field(min_length=1, max_length=255, description="How the endpoint calls it.")
+    ]
     api_key_secret: SecretName | None = None
     price: EmbeddingPrice | None = None
     cache: Annotated[
@@ -87,7 +89,9 @@ class EmbeddingSimilarity(LiveMetric):
     source = "The model behind `model.url`; cosine similarity as in Salton, Wong and Yang 1975."
 
     class Parameters(Closed):
-        model: EmbeddingModel
+        model: Annotated[
+            EmbeddingModel, Field(description="Whom to ask for the embeddings of both texts.")
+        ]
         reference: TemplateText
         candidate: TemplateText = "{{ sample.output_text }}"
 
