@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from evalbus.errors import Invalid
 from evalbus.metrics import Batch, build_metric, layout_of
-from evalbus.metrics.overlap.f1 import word_f1
-from evalbus.metrics.normalization import squad, squad_words
 from evalbus.metrics.checks.numbers import last_number
+from evalbus.metrics.normalization import squad, squad_words
+from evalbus.metrics.overlap.f1 import word_f1
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset
 from evalbus_schemas.chunks import RowLimits
@@ -246,6 +246,20 @@ def test_string_check_without_a_right_side_gives_no_score() -> None:
         (".5", "0.5"),
         ("...5", "5"),
         ("H2O", "2"),
+        ("1/2", "2"),
+        ("1e-5 and -2E\u22123", "-0.002"),
+        ("１２３", "123"),
+        ("１，２３４．５", "1234.5"),
+        ("１,２３４", "1234"),
+        ("\uff0d５", "-5"),
+        ("\uff04１,０００.５０", "1000.5"),
+        ("٣", "3"),
+        ("١٬٢٣٤٫٥", "1234.5"),
+        ("१२", "12"),
+        ("0,123", "123"),
+        ("$1,000.50.", "1000.50"),
+        ("it was 17.", "17"),
+        ("1.5..", "1.5"),
         ("12345678901234567891", "12345678901234567891"),
         ("it was 7 " + "and then nothing more happened " * 4, "7"),
         ("first 1, then a long story that goes on and on, and ends with 1,000", "1000"),
@@ -390,6 +404,29 @@ def test_wrong_parameters_are_refused_in_words(
     assert "metric 'numbers'" in raised.value.message
     for word in words:
         assert word in raised.value.message
+
+
+def test_a_difference_too_large_to_compute_is_more_than_epsilon() -> None:
+    for left, right, value in (
+        ("1e999999999", "1", 0.0),
+        ("-1e999999999", "1e999999999", 0.0),
+        ("1e-999999999", "0", 1.0),
+        ("1" + "0" * 60, "1" + "0" * 59 + "1", 0.0),
+        ("0.5" + "0" * 60 + "1", "0", 0.0),
+        ("0.5" + "0" * 60, "0", 1.0),
+    ):
+        # when
+        found = one_score(
+            "number-check",
+            {"output": left, "reference": right},
+            operation="absolute difference",
+            epsilon=0.5,
+            left_template=OUTPUT,
+            right_template=REFERENCE,
+        )
+
+        # then
+        assert found == (value, ""), (left, right)
 
 
 def test_an_unknown_metric_type_is_refused_with_the_nearest_one() -> None:
