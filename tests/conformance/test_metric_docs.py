@@ -27,7 +27,7 @@ OF_MODELS = frozenset(
 SPEAKING_NAMES = OF_MODELS | {
     *("reference", "references", "candidate", "left_template", "right_template"),
     *("name", "type", "description", "scores", "minimum", "maximum", "rubric", "label", "value"),
-    *("parser", "pattern", "queue"),
+    *("parser", "pattern", "queue", "ignore_case"),
 }
 """Parameters that their names say enough of, with their type."""
 

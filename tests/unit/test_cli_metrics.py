@@ -16,7 +16,7 @@ from evalbus.metrics import METRICS, LiveMetric
 from evalbus.metrics.examples import examples_of, prose_of
 from evalbus.metrics.explaining import explain
 from evalbus.metrics.parameters import parameters_of
-from evalbus_schemas.base import Closed
+from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import Template
 from tests.system import clean_environment, evalbus
 
@@ -191,6 +191,7 @@ class Parameters(Closed):
     by_name: dict[str, int] = {}
     pair: tuple[int, str] = (1, "a")
     raw: Any = None
+    free: JsonObject = {}
 
 
 def test_parameters_are_put_in_words() -> None:
@@ -203,6 +204,7 @@ def test_parameters_are_put_in_words() -> None:
         "by_name": "object of whole number",
         "pair": "list of whole number, text",
         "raw": "anything",
+        "free": "object",
     }
     assert [name for name, each in found.items() if each.is_required] == ["references"]
     assert found["share"].description == "Of the whole."

@@ -127,7 +127,8 @@ class _Schema:
             case "object" if "properties" in schema:
                 return _title(schema)
             case "object" if isinstance(inner := schema.get("additionalProperties"), dict):
-                return f"object of {self.words(inner)}" if inner else "object"
+                of = self.words(inner)
+                return "object" if of == "anything" else f"object of {of}"
             case "object":
                 return "object"
             case str() as plain:
