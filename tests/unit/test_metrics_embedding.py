@@ -16,6 +16,7 @@ from evalbus.templates import RowsFailed
 from evalbus_schemas.base import JsonObject
 from tests.asking import HttpReach, http_with
 from tests.metric_asking import failure, made, question, reply, scored, scored_once
+from tests.servers.metric_services import embeds
 from tests.servers.openai_endpoint import (
     Act,
     OpenAIEndpoint,
@@ -48,20 +49,11 @@ def a_metric(endpoint: OpenAIEndpoint | None = None, **model: Any) -> EmbeddingS
     return made(EmbeddingSimilarity, model=parameters | model, reference="{{ item.answer }}")
 
 
-def embeds(*vectors: object, **more: Any) -> Act:
-    """An answer as such endpoints give it."""
-    data = [
-        {"object": "embedding", "index": place, "embedding": vector}
-        for place, vector in enumerate(vectors)
-    ]
-    return returns({"object": "list", "data": data, **more})
-
-
 async def test_both_texts_are_asked_about_at_once_and_compared(
     endpoint: OpenAIEndpoint, reach: HttpReach
 ) -> None:
     # given
-    endpoint.behaviour = lambda _: embeds([1, 1], [2, 0], usage={"prompt_tokens": 9})
+    endpoint.behaviour = lambda _: embeds([1, 1], [2, 0], tokens=9)
     metric = a_metric(endpoint, api_key_secret="API_KEY")
 
     # when
