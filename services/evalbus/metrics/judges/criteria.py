@@ -71,7 +71,8 @@ def _read(value: object) -> tuple[Criterion, ...]:
 def _entry(entry: object) -> Criterion:
     if isinstance(entry, str):
         return _criterion(entry, 1)
-    fields = cast("Mapping[str, object]", entry) if isinstance(entry, dict) else {}
+    empty: Mapping[str, object] = {}
+    fields = cast("Mapping[str, object]", entry) if isinstance(entry, dict) else empty
     text = fields.get("description")
     if not isinstance(text, str):
         raise Unclear(UNPARSABLE, "a criterion is a text, or an object with a description")

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from evalbus.metrics.base import UNPARSABLE
+from evalbus.metrics.checks.patterns import whole
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object
 from evalbus.metrics.judges.parsers import Said
 from evalbus.metrics.judges.verdicts import Unclear, cut
@@ -75,7 +76,7 @@ def _finding(entry: JsonValue) -> tuple[int, Finding]:
     explanation = entry.get(EXPLANATION)
     return _number(entry.get("number")), Finding(
         is_met=_decision(entry.get("met")),
-        explanation=explanation if isinstance(explanation, str) else "",
+        explanation=whole(explanation) if isinstance(explanation, str) else "",
     )
 
 

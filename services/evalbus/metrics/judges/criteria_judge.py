@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
+import orjson
 from pydantic import Field
 
 from evalbus.metrics.base import (
@@ -28,8 +29,10 @@ from evalbus_schemas.benchmark import Template as TemplateText
 from evalbus_schemas.chunks import RowLimits
 
 AGREEMENT: Final = "agreement"
-DETAIL_CHARACTERS_MAX = 300
-"""Of a criterion, and of what a judge says about it."""
+DETAIL_BYTES_MAX = 16 * 1024
+"""What is kept of a remark's detail."""
+DETAIL_CHARACTERS: Final = (400, 100, 25, 1)
+"""Of a criterion, and of what a judge says about it: the first that lets a detail fit."""
 
 _SECTIONS: Final = {
     "question": "What the model was asked",
@@ -152,7 +155,7 @@ class CriteriaJudge(LiveMetric):
             columns[0][row] = mean(values)
             if len(findings) > 1:
                 columns[1][row] = _agreement(findings)
-            detail = self._detail(criteria, findings, values)
+            detail = detail_of(criteria, self._panel.names, findings, values)
             remarks[row, 0] = Remark(rationale=rationale, detail=detail)
         return Columns(values=columns, notes=notes, remarks=remarks)
 
@@ -173,34 +176,34 @@ class CriteriaJudge(LiveMetric):
                 return Note(code=problem.code, message=message)
         return findings
 
-    def _detail(
-        self,
-        criteria: Sequence[Criterion],
-        findings: Sequence[Sequence[Finding]],
-        values: Sequence[float],
-    ) -> JsonObject:
-        """For each criterion what every judge found; and what the judges' findings come to."""
-        return {
+
+def detail_of(
+    criteria: Sequence[Criterion],
+    judges: Sequence[str],
+    findings: Sequence[Sequence[Finding]],
+    values: Sequence[float],
+) -> JsonObject:
+    """The value of each judge, and for each criterion what they found, in the order of the judges.
+
+    Texts are cut so that all of it has DETAIL_BYTES_MAX at most.
+    """
+    for characters_max in DETAIL_CHARACTERS:
+        detail: JsonObject = {
+            "judges": list(judges),
+            "values": list(values),
             "criteria": [
                 {
-                    "criterion": cut(criterion.text, DETAIL_CHARACTERS_MAX),
+                    "criterion": cut(criterion.text, characters_max),
                     "points": criterion.points,
-                    "judges": [
-                        {
-                            "judge": judge,
-                            "met": finding.is_met,
-                            "explanation": cut(finding.explanation, DETAIL_CHARACTERS_MAX),
-                        }
-                        for judge, finding in zip(self._panel.names, found, strict=True)
-                    ],
+                    "met": [finding.is_met for finding in found],
+                    "explanations": [cut(finding.explanation, characters_max) for finding in found],
                 }
                 for criterion, found in zip(criteria, zip(*findings, strict=True), strict=True)
             ],
-            "judges": [
-                {"judge": judge, "value": value}
-                for judge, value in zip(self._panel.names, values, strict=True)
-            ],
         }
+        if len(orjson.dumps(detail)) <= DETAIL_BYTES_MAX:
+            return detail
+    return {"judges": list(judges), "values": list(values)}
 
 
 def share_of_points(criteria: Sequence[Criterion], findings: Sequence[Finding]) -> float:

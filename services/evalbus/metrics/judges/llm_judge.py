@@ -15,7 +15,7 @@ from evalbus.metrics.judges.judged_score import ScoreOfJudges, agreement_name
 from evalbus.metrics.judges.panel import Panel, PanelParameters, silent_rows
 from evalbus.metrics.judges.parsers import JsonParser
 from evalbus.metrics.judges.scales import JudgedScore
-from evalbus.metrics.judges.verdicts import rationale_of
+from evalbus.metrics.judges.verdicts import RATIONALE_CHARACTERS_MAX, rationale_of
 from evalbus.models.parameters import PromptParameter
 from evalbus.templates import Template
 from evalbus_schemas.base import JsonObject
@@ -146,7 +146,12 @@ class LlmJudge(LiveMetric):
         if isinstance(said, Note):
             notes[row] = said
             return [math.nan] * len(self.scores)
-        rationale = rationale_of(self._panel.names, [one.text for one in said])
+        rationale = rationale_of(
+            self._panel.names,
+            [one.text for one in said],
+            # The same stands with each score, and a row's remarks shall not grow with their number.
+            characters_max=RATIONALE_CHARACTERS_MAX // len(self._judged),
+        )
         values: list[float] = []
         problems: list[Note] = []
         for judged in self._judged:

@@ -1,9 +1,14 @@
 """What a judge makes of one answer: a value, perhaps with a label; or that it cannot be told what it meant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from evalbus.metrics.checks.patterns import whole
 
 BEGINNING_CHARACTERS = 120
 RATIONALE_CHARACTERS_MAX = 8192
+BETWEEN: Final = "\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +31,12 @@ def cut(text: str, characters_max: int = BEGINNING_CHARACTERS) -> str:
     return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
 
 
-def rationale_of(judges: tuple[str, ...], said: list[str]) -> str:
+def rationale_of(
+    judges: Sequence[str], said: Sequence[str], *, characters_max: int = RATIONALE_CHARACTERS_MAX
+) -> str:
     """What the judges said, word for word; of several each under its name, and each with the same room."""
     if len(judges) == 1:
-        return cut(said[0], RATIONALE_CHARACTERS_MAX)
-    room = RATIONALE_CHARACTERS_MAX // len(judges)
+        return whole(cut(said[0], characters_max))
+    room = characters_max // len(judges)
     parts = (f"{judge}: {text}" for judge, text in zip(judges, said, strict=True))
-    return "\n\n".join(cut(part, room - 2) for part in parts)
+    return whole(BETWEEN.join(cut(part, room - len(BETWEEN)) for part in parts))
