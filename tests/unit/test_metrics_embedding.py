@@ -156,7 +156,7 @@ async def test_vectors_that_cannot_be_compared_are_no_score(
         (fails(500), "http_500", True),
         (throttles(), "http_429", True),
         (fails(400, "input is too long"), "http_400", False),
-        (unpacks_to(100_000_000), "answer_too_large", False),
+        (unpacks_to(10_000_000), "answer_too_large", False),
     ],
 )
 async def test_an_answer_that_is_none_says_whether_asking_again_may_help(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evalbus.errors import Invalid, NotAllowed
 from evalbus.metrics import Batch, LiveMetric, build_metric
 from evalbus.metrics.remote.json_path import JsonPath
+from evalbus.models import CallFailed
 from evalbus.templates import RowsFailed
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
@@ -263,7 +264,6 @@ def test_a_row_says_everything_that_it_lacks_and_keeps_what_it_has() -> None:
         (drops(), "unreachable", True, True),
         (breaks_off(), "broken_off", True, True),
         (redirects("http://127.0.0.1/"), "redirected", False, False),
-        (unpacks_to(100_000_000), "answer_too_large", False, False),
     ],
 )
 async def test_an_answer_that_is_none_says_whether_asking_again_may_help(
@@ -286,6 +286,20 @@ async def test_an_answer_that_is_none_says_whether_asking_again_may_help(
     assert failed.log["body"] == {"answer": ""}
 
 
+async def test_a_hundred_megabytes_are_not_read_to_their_end(
+    endpoint: OpenAIEndpoint, reach: HttpReach
+) -> None:
+    # given
+    bomb = unpacks_to(100_000_000)
+    endpoint.behaviour = lambda _: bomb
+
+    # when
+    failed = await failure(a_remote(url=endpoint.url), reach, ITEM)
+
+    # then
+    assert (failed.code, failed.is_retryable) == ("answer_too_large", False)
+
+
 async def test_a_service_that_never_answers_is_given_up(
     endpoint: OpenAIEndpoint, reach: HttpReach
 ) -> None:
@@ -293,11 +307,11 @@ async def test_a_service_that_never_answers_is_given_up(
     endpoint.behaviour = lambda _: hangs()
 
     # when
-    with pytest.raises(Exception, match="did not answer within") as raised:
+    with pytest.raises(CallFailed, match="did not answer within") as raised:
         await reply(a_remote(url=endpoint.url), reach, ITEM, timeout_seconds=0.1)
 
     # then
-    assert getattr(raised.value, "code", "") == "timeout"
+    assert (raised.value.code, raised.value.is_outage) == ("timeout", True)
 
 
 async def test_a_secret_is_neither_in_the_log_nor_in_the_reason(
