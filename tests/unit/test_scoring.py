@@ -2,6 +2,7 @@
 
 import math
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -236,3 +237,29 @@ def test_a_plan_that_cannot_be_run_here_is_refused_as_a_whole(metric: Plugin) ->
     # when, then
     with pytest.raises(Invalid):
         score_chunk(body)
+
+
+def test_a_chunk_of_a_producer_that_knows_nothing_of_live_metrics_is_scored() -> None:
+    # given
+    head, _, lines = a_chunk_of([{"output": "a", "reference": "a"}])[1].partition(b"\n")
+    known = {"job_id", "job", "workspace", "chunk", "dataset", "first_row", "n_rows", "plan"}
+    old = {name: value for name, value in orjson.loads(head).items() if name in known}
+
+    # when
+    scored = parsed(score_chunk(orjson.dumps(old) + b"\n" + lines))
+
+    # then
+    assert scored.columns == ((1.0,),)
+    assert not scored.failed
+
+
+def test_a_chunk_of_a_producer_that_knows_more_is_scored_by_what_is_known_here() -> None:
+    # given
+    head, _, lines = a_chunk_of([{"output": "a", "reference": "a"}])[1].partition(b"\n")
+    new = orjson.loads(head) | {"not_yet_invented": {"a": 1}}
+
+    # when
+    scored = parsed(score_chunk(orjson.dumps(new) + b"\n" + lines))
+
+    # then
+    assert scored.columns == ((1.0,),)

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import orjson
 import pytest
+from pydantic import JsonValue
 
 from evalbus.errors import Invalid
-from evalbus.evaluator.given import parse_given, sampled_line, unsampled_line
-from evalbus.evaluator.isolation import Part, part_body
+from evalbus.evaluator.given import answered_line, parse_given, sampled_line, unsampled_line
+from evalbus.evaluator.isolation import Part, merged, part_body, scored_piece
+from evalbus.evaluator.remarks import REMARKS_BYTES_MAX
 from evalbus.evaluator.scoring import join_lines, score_chunk
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
+from tests.jury import a_jury, install_jury
 from tests.parrot import a_parrot, install_parrot
 from tests.scoring import Scored, a_plugin, a_request, exact_match, parsed
 
@@ -159,3 +163,75 @@ def test_a_part_of_a_sparse_chunk_keeps_the_places_of_its_rows() -> None:
     part = ChunkRequested.model_validate_json(head)
     assert ([part.row_index(0), part.row_index(1)], part.n_rows) == ([5, 7], 2)
     assert lines == [b"b", b"c"]
+
+
+@pytest.fixture
+def jury(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+    """A live metric with one judge."""
+    install_jury(tmp_path, monkeypatch)
+    return a_jury()
+
+
+SAMPLED = ITEM + b'\x1e{"output_text":"a"}'
+YES: JsonObject = {"jury": [{"sample": {"output_text": "yes, a"}}]}
+
+
+def test_a_live_metric_scores_with_what_it_was_answered(jury: Plugin) -> None:
+    # when
+    result = scored(answered_line(SAMPLED, YES), metrics=[jury])
+
+    # then
+    assert result.columns == ((1.0,),)
+    assert [remark.label for remark in result.header.remarks] == ["yes, a"]
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"{}", b"[]", b"{nonsense", b'{"jury":7}', b'{"other":[]}']
+)
+def test_a_live_metric_never_scores_a_row_about_which_nobody_was_asked(
+    jury: Plugin, written: bytes
+) -> None:
+    # given
+    line = SAMPLED + b"\x1e\x1e" + written if written else SAMPLED
+
+    # when
+    result = scored(line, answered_line(SAMPLED, YES), metrics=[jury])
+
+    # then
+    assert result.columns == ((None, 1.0),)
+    assert result.failed[0].failed
+    assert result.samples[1] == {"output_text": "a"}
+
+
+@pytest.mark.parametrize("answer", [7, "yes", [], {}, {"sample": "yes"}, {"code": 1}], ids=str)
+def test_an_answer_that_makes_no_sense_costs_its_row(jury: Plugin, answer: JsonValue) -> None:
+    # when
+    result = scored(answered_line(SAMPLED, {"jury": [answer]}), metrics=[jury])
+
+    # then
+    error = result.failed[0]
+    assert (error.stage, error.metric, error.code) == ("metric", "jury", "undecodable")
+    assert not error.unanswered
+
+
+def test_what_is_said_of_rows_is_the_same_in_whatever_parts_they_are_scored(jury: Plugin) -> None:
+    # given
+    n_rows = 200
+    item = orjson.dumps({"reference": "a", "remark": {"label": "l", "rationale": "é" * 5000}})
+    line = answered_line(item + b'\x1e{"output_text":"a"}', YES)
+    request = a_given_request(n_rows, metrics=[jury])
+    lines = [line] * n_rows
+    parts = [Part(first=first, count=50) for first in range(0, n_rows, 50)]
+
+    # when
+    whole = score_chunk(join_lines(request, lines))
+    sliced = score_chunk(join_lines(request, lines), slice_rows=7)
+    pieces = [scored_piece(part, score_chunk(part_body(request, lines, part))) for part in parts]
+    together = merged(request, pieces, evaluator="", started=0.0)
+
+    # then
+    remarks = parsed(whole).header.remarks
+    assert remarks == parsed(sliced).header.remarks == parsed(together).header.remarks
+    told = [remark.rationale for remark in remarks if remark.rationale is not None]
+    assert len(remarks) == n_rows
+    assert sum(len(text.encode()) for text in told) == REMARKS_BYTES_MAX // 10_000 * 10_000

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evalbus.errors import TransientError
 from evalbus.evaluator.child_process import ChildLost
 from evalbus.evaluator.given import parse_given
+from evalbus.evaluator.remarks import fitting
 from evalbus.evaluator.rows import MODEL_STEP, NO_SAMPLE, moved
 from evalbus.evaluator.scoring import join_lines, joined, split_lines
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, ScoreError
@@ -128,7 +129,7 @@ def merged(
         errors=tuple(
             moved(error, piece.first) for piece in ordered for error in piece.scored.errors
         ),
-        remarks=tuple(
+        remarks=fitting(
             moved(remark, piece.first) for piece in ordered for remark in piece.scored.remarks
         ),
         counts=joined(piece.scored.counts for piece in ordered),

@@ -137,7 +137,7 @@ class LiveChunk:
 
     def _note_answer(self, metric: str, place: int, offset: int, outcome: Outcome) -> None:
         self._answers[offset][metric][place] = _answer(outcome)
-        requests = tuple({"metric": metric, **entry} for entry in outcome.asked.requests)
+        requests = tuple(entry | {"metric": metric} for entry in outcome.asked.requests)
         self._asked_by_metrics[offset].append(
             outcome.asked.model_copy(update={"requests": requests})
         )

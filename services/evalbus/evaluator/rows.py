@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 import orjson
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue, TypeAdapter
 
 from evalbus.errors import Invalid
 from evalbus.evaluator.given import (
@@ -18,8 +18,9 @@ from evalbus.evaluator.given import (
     parse_given,
 )
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
+from evalbus.evaluator.remarks import cut, remarks_of
 from evalbus.evaluator.settling import Blame, settle
-from evalbus.metrics import NON_FINITE, Batch, Columns, LiveMetric, Note, Remark
+from evalbus.metrics import NON_FINITE, Batch, Columns, LiveMetric, Note
 from evalbus.templates import TemplateError
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits, ScoreError, ScoreRemark
@@ -39,10 +40,7 @@ MODEL_STEP = 0
 
 BeginStep = Callable[[int], None]
 
-RATIONALE_CHARACTERS_MAX = 8 * 1024
-DETAIL_BYTES_MAX = 16 * 1024
-REMARKS_BYTES_MAX = 1024 * 1024
-"""Of one slice of rows together; behind that only labels are kept."""
+COUNTS = TypeAdapter(tuple[Counts | None, ...], config=ConfigDict(strict=True))
 
 AboutRow = TypeVar("AboutRow", ScoreError, ScoreRemark)
 
@@ -156,6 +154,16 @@ def _measured(work: "_Work", plan: ReadyPlan, begin_step: BeginStep) -> ScoredRo
     return work.scored()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Measure:
+    """What a metric made of some rows, with all its promises kept."""
+
+    values: Sequence[list[float]]
+    notes: Mapping[int, Note]
+    counts: Sequence[Counts | None]
+    remarks: Sequence[ScoreRemark]
+
+
 class _Work:
     """What is known of the rows between two steps."""
 
@@ -169,7 +177,6 @@ class _Work:
         self._columns: list[list[float | None]] = []
         self._counts: list[list[Counts | None]] = []
         self._remarks: list[ScoreRemark] = []
-        self._remarks_room = REMARKS_BYTES_MAX
         self._questions: dict[int, JsonObject] = {}
         self._answered: dict[int, GivenLine] = {}
         self._failures: dict[int, ScoreError] = {}
@@ -249,6 +256,8 @@ class _Work:
             asked = [list(of_row) for of_row in metric.questions(self._batch(rows))]
             if [len(of_row) for of_row in asked] != [len(metric.respondents)] * len(rows):
                 raise TypeError(f"wanted {len(metric.respondents)} questions for each row")
+            # Now, so that what is no JSON concerns the row that it is asked about.
+            orjson.dumps(asked)
             return asked
 
         for rows, asked in settle(work, self._rows_left, self._blaming(named)):
@@ -257,21 +266,25 @@ class _Work:
 
     def measure(self, named: NamedMetric) -> None:
         metric, n_scores = named.metric, len(named.metric.scores)
-        replies = self._replies(named) if isinstance(metric, LiveMetric) else None
+        replies = self._replies(named.name, metric) if isinstance(metric, LiveMetric) else None
 
-        def work(rows: Sequence[int]) -> tuple[Columns, list[list[float]]]:
+        def work(rows: Sequence[int]) -> _Measure:
             scored = metric.score(self._batch(rows, replies))
-            return scored, _checked(scored, n_scores, len(rows))
+            return _Measure(
+                values=_checked(scored, n_scores, len(rows)),
+                notes=scored.notes,
+                counts=_checked_counts(scored, len(rows)),
+                remarks=remarks_of(named, rows, scored),
+            )
 
         columns: list[list[float | None]] = [[None] * len(self._lines) for _ in range(n_scores)]
         counts: list[Counts | None] = [None] * len(self._lines)
-        for rows, (scored, values) in settle(work, self._rows_left, self._blaming(named)):
-            for column, part in zip(columns, values, strict=True):
-                self._place(column, rows, part, named.name, scored)
-            for place, of_row in enumerate(scored.counts or ()):
-                counts[rows[place]] = of_row
-            for (place, score), remark in scored.remarks.items():
-                self._say(rows[place], named.name, metric.scores[score].name, remark)
+        for rows, measured in settle(work, self._rows_left, self._blaming(named)):
+            for column, part in zip(columns, measured.values, strict=True):
+                self._place(column, rows, part, named.name, measured.notes)
+            for row, of_row in zip(rows, measured.counts, strict=False):
+                counts[row] = of_row
+            self._remarks += measured.remarks
         self._columns += columns
         if metric.corpus:
             self._counts.append(counts)
@@ -299,44 +312,23 @@ class _Work:
             unanswered=unanswered,
         )
 
-    def _replies(self, named: NamedMetric) -> dict[int, list[JsonObject | None]]:
+    def _replies(self, name: str, metric: LiveMetric) -> dict[int, list[JsonObject | None]]:
         """What was answered to the metric's questions, by row; rows for which somebody did not answer fail."""
+        if not metric.respondents:
+            return {row: [] for row in self._rows_left}
         replies: dict[int, list[JsonObject | None]] = {}
         for row in self._rows_left:
             given = self._answered.get(row)
-            answers = parse_answers(b"" if given is None else given.answers, named.name)
+            answers = parse_answers(b"" if given is None else given.answers, name)
             missing = [answer for answer in answers or () if isinstance(answer, NoAnswer)]
             if answers is None:
-                self._fail_metric(row, named.name, NO_ANSWERS, "nobody was asked about the row")
+                self._fail_metric(row, name, NO_ANSWERS, "nobody was asked about the row")
             elif missing:
                 why = missing[0]
-                self._fail_metric(
-                    row, named.name, why.code, why.message, unanswered=why.is_unanswered
-                )
+                self._fail_metric(row, name, why.code, why.message, unanswered=why.is_unanswered)
             else:
                 replies[row] = [one for one in answers if not isinstance(one, NoAnswer)]
         return replies
-
-    def _say(self, row: int, metric: str, score: str, remark: Remark) -> None:
-        rationale = None if remark.rationale is None else _cut(remark.rationale)
-        detail = None if remark.detail is None else orjson.dumps(remark.detail)
-        if detail is not None and len(detail) > DETAIL_BYTES_MAX:
-            detail = None
-        size = len(rationale or "") + len(detail or b"")
-        if size > self._remarks_room:
-            rationale = detail = None
-        else:
-            self._remarks_room -= size
-        self._remarks.append(
-            ScoreRemark(
-                row=row,
-                metric=metric,
-                score=score,
-                label=remark.label,
-                rationale=rationale,
-                detail=None if detail is None else orjson.loads(detail),
-            )
-        )
 
     def _place(
         self,
@@ -344,7 +336,7 @@ class _Work:
         rows: Sequence[int],
         values: list[float],
         metric: str,
-        scored: Columns,
+        notes: Mapping[int, Note],
     ) -> None:
         if math.isfinite(sum(values)):
             # Nearly every column of nearly every chunk: no NaN in it, since one would make the sum NaN.
@@ -358,7 +350,7 @@ class _Work:
             if math.isfinite(value):
                 column[row] = value
             else:
-                note = scored.notes.get(place) or _unexplained(value)
+                note = notes.get(place) or _unexplained(value)
                 self._notes.append(
                     ScoreError(
                         row=row,
@@ -422,12 +414,19 @@ class _Work:
 def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:
     """The metric's columns as plain floats; a metric that breaks its promise has raised."""
     columns = [[float(value) for value in column] for column in scored.values]
-    if scored.counts is not None and len(scored.counts) != n_rows:
-        raise TypeError(f"wanted counts of {n_rows} rows, found {len(scored.counts)}")
     if len(columns) != n_scores or any(len(column) != n_rows for column in columns):
         shape = ", ".join(str(len(column)) for column in columns)
         raise TypeError(f"wanted {n_scores} columns of {n_rows} values, found ({shape})")
     return columns
+
+
+def _checked_counts(scored: Columns, n_rows: int) -> tuple[Counts | None, ...]:
+    """The same for its counts; none at all if it does not count."""
+    if scored.counts is None:
+        return ()
+    if len(scored.counts) != n_rows:
+        raise TypeError(f"wanted counts of {n_rows} rows, found {len(scored.counts)}")
+    return COUNTS.validate_python(tuple(scored.counts))
 
 
 def _unexplained(value: float) -> Note:
@@ -446,8 +445,4 @@ def _cause(error: BaseException) -> tuple[str, str]:
 
 
 def _short(message: str) -> str:
-    return _cut(message, MESSAGE_CHARACTERS_MAX)
-
-
-def _cut(text: str, characters_max: int = RATIONALE_CHARACTERS_MAX) -> str:
-    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+    return cut(message, MESSAGE_CHARACTERS_MAX)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from evalbus.errors import Malformed
 from evalbus.evaluator.frames import NOTHING_KNOWN, Progress
 from evalbus.evaluator.plans import ready
+from evalbus.evaluator.remarks import fitting
 from evalbus.evaluator.rows import (
     ScoredRows,
     ScoreRows,
@@ -20,7 +21,7 @@ from evalbus_schemas.chunks import ChunkRequested, ChunkScored
 T = TypeVar("T")
 
 Report = Callable[[Progress], None]
-"""Told before each step of each slice of rows."""
+"""Told when the plan is ready, and before each step of each slice of rows."""
 
 
 def score_chunk(
@@ -28,8 +29,9 @@ def score_chunk(
 ) -> bytes:
     """ChunkRequested in, ChunkScored out, both with their lines; a row scores the same in whatever chunk it lies.
 
-    Where questions are wanted, a line of the answer has what live metrics ask about the row, by metric. Rows are scored in slices of `slice_rows`; 0 means as many at once as their pace allows. Raises Malformed for a
-    wrong number of lines, Invalid for a plan that cannot be run here.
+    Where questions are wanted, a line of the answer has what live metrics ask about the row, by metric. Rows are
+    scored in slices of `slice_rows`; 0 means as many at once as their pace allows. Raises Malformed for a wrong
+    number of lines, Invalid for a plan that cannot be run here.
     """
     started = time.perf_counter()
     head, _, lines = body.partition(b"\n")
@@ -40,6 +42,8 @@ def score_chunk(
     nothing_yet = NOTHING_KNOWN
     if request.wanted == "scores":
         nothing_yet = NOTHING_KNOWN._replace(n_columns=plan.n_columns, n_counted=plan.n_counted)
+    if report is not None:
+        report(nothing_yet)
     done_rows: list[ScoredRows] = []
     samples: list[bytes] = []
     samples_room = request.limits.samples_bytes
@@ -67,7 +71,7 @@ def score_chunk(
         n_rows=request.n_rows,
         scores=joined(scored.columns for scored in done_rows),
         errors=tuple(chain.from_iterable(scored.errors for scored in done_rows)),
-        remarks=tuple(chain.from_iterable(scored.remarks for scored in done_rows)),
+        remarks=fitting(chain.from_iterable(scored.remarks for scored in done_rows)),
         counts=joined(scored.counts for scored in done_rows),
         signatures=() if request.wanted == "questions" else plan.signatures,
         seconds=time.perf_counter() - started,

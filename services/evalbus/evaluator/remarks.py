@@ -1,0 +1,66 @@
+"""What metrics say of rows beside their values, cut to what a message may carry: each by itself, and all together."""
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from evalbus.evaluator.plans import NamedMetric
+from evalbus.metrics import Columns, Remark
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.chunks import ScoreRemark
+
+LABEL_CHARACTERS_MAX = 255
+RATIONALE_CHARACTERS_MAX = 8 * 1024
+DETAIL_BYTES_MAX = 16 * 1024
+REMARKS_BYTES_MAX = 1024 * 1024
+"""Of one chunk together; behind that only labels are kept."""
+
+
+def remarks_of(named: NamedMetric, rows: Sequence[int], scored: Columns) -> list[ScoreRemark]:
+    """The metric's remarks, each cut to its limits; a detail that is too large is left out.
+
+    Raises TypeError, ValueError or LookupError for what is no remark, or is about no row or score.
+    """
+    return [
+        _remark(rows[place], named.name, named.metric.scores[score].name, remark)
+        for (place, score), remark in scored.remarks.items()
+    ]
+
+
+def fitting(remarks: Iterable[ScoreRemark]) -> tuple[ScoreRemark, ...]:
+    """In row order, so that it does not matter in which parts a chunk was scored."""
+    room = REMARKS_BYTES_MAX
+    kept: list[ScoreRemark] = []
+    for remark in sorted(remarks, key=lambda remark: remark.row):
+        size = len(orjson.dumps([remark.rationale, remark.detail]))
+        if size > room:
+            kept.append(remark.model_copy(update={"rationale": None, "detail": None}))
+        else:
+            kept.append(remark)
+            room -= size
+    return tuple(kept)
+
+
+def cut(text: str, characters_max: int) -> str:
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+
+
+def _remark(row: int, metric: str, score: str, remark: Remark) -> ScoreRemark:
+    rationale, label = remark.rationale, remark.label
+    return ScoreRemark(
+        row=row,
+        metric=metric,
+        score=score,
+        label=None if label is None else cut(label, LABEL_CHARACTERS_MAX),
+        rationale=None if rationale is None else cut(rationale, RATIONALE_CHARACTERS_MAX),
+        detail=None if remark.detail is None else _readable(remark.detail),
+    )
+
+
+def _readable(detail: JsonObject) -> JsonObject | None:
+    """As it will be read again."""
+    written = orjson.dumps(detail)
+    if len(written) > DETAIL_BYTES_MAX:
+        return None
+    readable: JsonObject = orjson.loads(written)
+    return readable
