@@ -1,4 +1,4 @@
-"""For authors of metrics: what a metric says of rows given in a test, and whether it keeps the promises of its port."""
+"""What a metric says of rows that stand in a test or in an example."""
 
 from collections.abc import Mapping, Sequence
 
@@ -59,10 +59,10 @@ def _built(plugin: Mapping[str, object]) -> Metric:
 def _total(columns: Columns) -> Counts | None:
     """The sum of the counts of the rows that have any; None if no row has."""
     taking_part = [counts for counts in columns.counts or () if counts is not None]
-    return _sum(taking_part) if taking_part else None
+    return sum_of(taking_part) if taking_part else None
 
 
-def _sum(counts: Sequence[Counts]) -> Counts:
+def sum_of(counts: Sequence[Counts]) -> Counts:
     """Place by place or name by name; raises ValueError where the two are mixed or have different lengths."""
     first, *others = counts
     if isinstance(first, Mapping):
