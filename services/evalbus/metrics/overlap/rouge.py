@@ -1,6 +1,6 @@
 """How much of a summary's wording its reference has: F-measures of shared word runs and subsequences."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Annotated, ClassVar, Final
 
@@ -16,6 +16,7 @@ from evalbus_schemas.base import Closed
 from evalbus_schemas.benchmark import Template as TemplateText
 from evalbus_schemas.chunks import RowLimits
 
+LIKELY_SIMILARITY: Final = 0.9
 RUNS: Final = (1, 2, 3)
 DESCRIPTIONS: Final = {
     "rouge_1_score": "F-measure of single words.",
@@ -87,7 +88,7 @@ class Rouge(Metric):
         self._reference = compile_template(parameters.reference, characters_max=most)
         self._candidate = compile_template(parameters.candidate, characters_max=most)
         self._words = RougeWords(stemmer=parameters.stemmer)
-        self._lcs_length: Callable[[Line, Line], int] = similarity
+        self._similarity = similarity
 
     def templates(self) -> Mapping[str, Template]:
         return {"reference": self._reference, "candidate": self._candidate}
@@ -108,6 +109,11 @@ class Rouge(Metric):
         lines = self._words.of_lines(candidate)
         each = [self._scores(self._words.of_lines(reference), lines) for reference in references]
         return tuple(map(max, zip(*each, strict=True)))
+
+    def _lcs_length(self, left: Line, right: Line) -> int:
+        # Long texts that are alike take a fraction of the time when that is expected; 0 means that they are not.
+        expected = int(LIKELY_SIMILARITY * min(len(left), len(right)))
+        return self._similarity(left, right, score_cutoff=expected) or self._similarity(left, right)
 
     def _scores(self, reference: Lines, candidate: Lines) -> Values:
         numbers: dict[str, int] = {}

@@ -51,9 +51,13 @@ class RougeWords:
     def _kept_stem(self) -> Callable[[str], str]:
         return lru_cache(STEMS_KEPT_MAX)(self._stem)
 
+    def load(self) -> None:
+        """Import the stemmer, if there is one: it takes a second or more, which no row should have to wait for."""
+        if self._stemmer:
+            self._kept_stem("stemmed")
+
     @cached_property
     def _stem(self) -> Callable[[str], str]:
-        # It takes a second or more to load, so only whoever stems a word does: not the services that check a benchmark.
         from nltk.stem.porter import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
             PorterStemmer,
         )
