@@ -69,6 +69,7 @@ def test_the_list_has_every_metric_with_its_arrows_and_fits_a_terminal(tmp_path:
     lines = text.splitlines()
     assert {line.split(":")[0].strip() for line in lines} >= METRICS.builtin.keys()
     assert "  exact-match: exact-match ↑" in lines
+    assert "  llm-judge: for example helpful ↑; asks somebody outside" in lines
     assert max(map(len, lines)) <= WIDTH
     assert list(tmp_path.iterdir()) == []
 

@@ -55,17 +55,17 @@ def _line(kind: MetricKind) -> tuple[Cell, ...]:
     return (
         kind.type,
         _origin(kind),
-        _names(kind.scores),
-        _names(kind.corpus_scores),
+        _names(kind, kind.scores),
+        _names(kind, kind.corpus_scores),
         "yes" if kind.is_live else None,
         kind.summary or kind.problem,
     )
 
 
 def _entry(kind: MetricKind, width: int) -> Iterator[str]:
-    corpus = f"of all rows {_names(kind.corpus_scores)}" if kind.corpus_scores else ""
+    corpus = f"of all rows {_names(kind, kind.corpus_scores)}" if kind.corpus_scores else ""
     asks = "asks somebody outside" if kind.is_live else ""
-    facts = "; ".join(filter(None, (_names(kind.scores), corpus, asks)))
+    facts = "; ".join(filter(None, (_names(kind, kind.scores), corpus, asks)))
     head = f"{kind.type}: {facts}" if facts else kind.type
     yield from _filled(head, width, first=INDENT, rest=INDENT * 3)
     yield from _said(kind.summary, width)
@@ -77,10 +77,11 @@ def _origin(metric: MetricKind) -> str:
     return metric.family or f"plug-in of {metric.distribution or 'an unknown package'}"
 
 
-def _names(scores: Sequence[ScoreExplanation]) -> str:
+def _names(kind: MetricKind, scores: Sequence[ScoreExplanation]) -> str:
     shown = ", ".join(map(_with_arrow, scores[:SCORES_SHOWN_MAX]))
     more = len(scores) - SCORES_SHOWN_MAX
-    return f"{shown} and {more} more" if more > 0 else shown
+    named = f"{shown} and {more} more" if more > 0 else shown
+    return f"for example {named}" if kind.scores_depend and scores else named
 
 
 def _with_arrow(score: ScoreExplanation) -> str:
