@@ -10,6 +10,7 @@ import pytest
 
 from evalbus.client import Client
 from evalbus_schemas.jobs import Job
+from evalbus_schemas.queries import RowPage
 from tests.acceptance.live import LOCAL, SECRET
 from tests.servers.metric_services import Asked, QueueMetric, gives, refuses
 from tests.servers.openai_endpoint import (
@@ -247,6 +248,32 @@ def test_a_value_that_is_none_is_no_score_and_the_row_has_not_failed(
     reasons = [(row.metric_errors or {}).get("default/half", "") for row in rows]
     assert [bool(reason) for reason in reasons] == [False, True, True, True, True, False]
     assert "7 is more than 1" in reasons[4]
+
+
+def test_what_a_service_says_beside_a_value_is_kept_with_the_row(
+    system: System, client: Client
+) -> None:
+    # given
+    def explains(asked: Asked) -> bytes:
+        said = f"{asked.body['item']['number']}\x00 «é» \ud83d\ude00"
+        return gives(
+            {"name": "same", "value": None, "rationale": said},
+            {"name": "length", "value": 2, "label": "short\x00"},
+        )
+
+    # when
+    with QueueMetric(system.amqp_url, QUEUE, explains):
+        job = run(client, a_benchmark(behind_a_queue(), rows=3))
+    page = client.call("results.rows", {"job": job.name})
+
+    # then
+    assert isinstance(page, RowPage)
+    assert (job.status, job.failed_rows) == ("completed", 0)
+    for row in page.rows:
+        same, length = row.metrics["default/house"]
+        said = f"{row.row_index}\x00 «é» \N{GRINNING FACE}"
+        assert (same.value, same.label, same.rationale) == (None, None, said)
+        assert (length.value, length.label, length.rationale) == (2.0, "short\x00", None)
 
 
 def test_answers_are_asked_for_again_unless_they_are_shared(
