@@ -8,10 +8,11 @@ from uuid import UUID
 import orjson
 
 from evalbus.evaluator.scoring import join_lines, split_lines
-from evalbus.metrics import Batch, build_metric
+from evalbus.metrics import Batch, build_metric, signatures
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, Plan, RowLimits, ScoreError
+from evalbus_schemas.scores import Signature
 
 JOB_ID = UUID("6f6c3c0e-54a4-4f5e-8a0c-2f3f8f5f1c11")
 
@@ -21,6 +22,11 @@ OUTPUT = "{{ item.output }}"
 
 def a_plugin(type: str, *, name: str | None = None, **parameters: Any) -> Plugin:
     return Plugin.model_validate({"name": name or type, "type": type, **parameters})
+
+
+def signature_of(plugin: Plugin) -> Signature:
+    """Of the metric as it is built from the plug-in."""
+    return signatures.signature_of(plugin, build_metric(plugin, RowLimits()))
 
 
 def exact_match(**parameters: Any) -> Plugin:

@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from evalbus.errors import Invalid
-from evalbus.metrics import METRICS, Batch, Columns, LiveMetric, build_metric, signature_of
+from evalbus.metrics import METRICS, Batch, Columns, LiveMetric, build_metric
 from evalbus.templates import RowsFailed, fields_used
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
-from tests.scoring import a_plugin
+from tests.scoring import a_plugin, signature_of
 
 Answers = tuple[JsonObject, ...]
 """What each respondent says of one row: its sample."""

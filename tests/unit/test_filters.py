@@ -211,6 +211,10 @@ def test_every_field_and_statistic_that_can_be_named_has_a_column() -> None:
 def test_every_statistic_that_is_a_number_can_be_filtered_by() -> None:
     not_numbers = {
         "name",
+        "scope",
+        # Of corpus scores, which have it as their mean as well.
+        "value",
+        "confidence_interval",
         "score_type",
         "percentiles",
         "histogram",

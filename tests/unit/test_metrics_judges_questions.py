@@ -7,13 +7,13 @@ import orjson
 import pytest
 
 from evalbus.errors import Invalid, NotAllowed
-from evalbus.metrics import Batch, LiveMetric, build_metric, signature_of
+from evalbus.metrics import Batch, LiveMetric, build_metric
 from evalbus.metrics.judges.default_prompt import as_template
 from evalbus.templates import RowsFailed, compile_template
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
 from tests.asking import HttpReach, QueueReach, QueueRequest, a_call, http_with
-from tests.scoring import a_plugin
+from tests.scoring import a_plugin, signature_of
 from tests.servers.openai_endpoint import OpenAIEndpoint, says
 
 JUDGE: dict[str, Any] = {"type": "openai", "url": "http://127.0.0.1:8000/v1", "model": "small"}

@@ -75,8 +75,9 @@ def _answer(parent: socket.socket, body: bytes, slice_rows: int, evaluator: str)
 
 def _reporting(parent: socket.socket, *, is_exact: bool) -> Callable[[Progress], None]:
     def report(progress: Progress) -> None:
-        # A chunk that is done in one go, as nearly all are, needs no signs of life.
-        if is_exact or (progress.rows_done > 0 and progress.step == 0):
+        # A chunk that is done in one go, as nearly all are, needs no signs of life once it has begun.
+        is_ready_to_begin = progress.rows_at_work == 0
+        if is_exact or is_ready_to_begin or (progress.rows_done > 0 and progress.step == 0):
             _send(parent, PROGRESSED, PROGRESS.pack(*progress))
 
     return report

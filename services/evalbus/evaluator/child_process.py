@@ -26,6 +26,8 @@ from evalbus.evaluator.frames import (
 from evalbus_schemas.chunks import RowLimits
 
 START_SECONDS = 60.0
+PLAN_SECONDS = 60.0
+"""What making a plan ready may take: it imports libraries, and that is no row's fault."""
 STOP_SECONDS = 1.0
 
 # A plug-in has no business with the servers; what it might print or send away must not contain their passwords.
@@ -99,8 +101,8 @@ class ChildProcess:
         limits: RowLimits,
         note: Callable[[Progress], None],
     ) -> bytes:
-        """The chunk's scores. Raises ChildLost if it dies or shows no progress for as long as a row may take, and
-        CannotRun for a plan that it cannot run.
+        """The chunk's scores. Raises ChildLost if it dies or shows no progress for as long as a row may take once the plan
+        is ready, and CannotRun for a plan that it cannot run.
 
         Unless this returns or raises CannotRun, the child is of no further use.
         """
@@ -108,7 +110,7 @@ class ChildProcess:
         progress = NOTHING_KNOWN
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(limits.row_seconds) as deadline:
+            async with asyncio.timeout(PLAN_SECONDS) as deadline:
                 await loop.sock_sendall(self._channel, REQUEST.pack(*request))
                 await loop.sock_sendall(self._channel, body)
                 while True:
@@ -119,9 +121,8 @@ class ChildProcess:
                     note(progress)
                     deadline.reschedule(loop.time() + limits.row_seconds)
         except TimeoutError:
-            raise ChildLost(
-                "overran", f"took longer than {limits.row_seconds:g} seconds", progress
-            ) from None
+            seconds = PLAN_SECONDS if progress == NOTHING_KNOWN else limits.row_seconds
+            raise ChildLost("overran", f"took longer than {seconds:g} seconds", progress) from None
         except ConnectionError:
             raise await self._loss(progress) from None
         if kind == REFUSED:

@@ -71,15 +71,27 @@ def _model(model: Plugin, limits: RowLimits) -> Model:
 def _ready(plan_json: str, limits_json: str) -> ReadyPlan:
     plan = Plan.model_validate_json(plan_json)
     limits = RowLimits.model_validate_json(limits_json)
+    metrics = [_warm(plugin, limits) for plugin in plan.metrics]
     return ReadyPlan(
         model_name=plan.model.name,
         model=build_model(plan.model, limits),
         metrics=tuple(
-            NamedMetric(name=metric.name, metric=build_metric(metric, limits))
-            for metric in plan.metrics
+            NamedMetric(name=plugin.name, metric=metric)
+            for plugin, metric in zip(plan.metrics, metrics, strict=True)
         ),
-        signatures=tuple(signature_of(metric) for metric in plan.metrics),
+        signatures=tuple(map(signature_of, plan.metrics, metrics)),
     )
+
+
+def _warm(plugin: Plugin, limits: RowLimits) -> Metric:
+    """Raises Invalid if it cannot be made ready to score."""
+    metric = build_metric(plugin, limits)
+    try:
+        metric.warm_up()
+    except Exception as error:
+        # A stranger's code may raise anything; whatever it is, the plan cannot run here.
+        raise Invalid(f"metric {plugin.name!r} cannot score here: {error!r}") from error
+    return metric
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,11 +24,10 @@ from evalbus.metrics.labels import LABELS
 from evalbus.metrics.layout import Layout
 from evalbus.metrics.overlap import OVERLAP
 from evalbus.metrics.remote import REMOTE
-from evalbus.metrics.signatures import signature_of as _signature_of
+from evalbus.metrics.signatures import signature_of
 from evalbus.registry import Table, build
 from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.chunks import RowLimits
-from evalbus_schemas.scores import Signature
 
 LAYOUTS_KEPT_MAX = 64
 
@@ -43,11 +42,6 @@ METRICS: Final = Table[Metric](
 def build_metric(plugin: Plugin, limits: RowLimits) -> Metric:
     """The metric that a benchmark names; raises Invalid."""
     return build(METRICS, plugin, limits=limits, where=f"metric {plugin.name!r}")
-
-
-def signature_of(plugin: Plugin) -> Signature:
-    """What the values of a metric depend on in this process; of one that could be built."""
-    return _signature_of(plugin, METRICS.find(plugin.type))
 
 
 def layout_of(benchmark: Benchmark) -> Layout:

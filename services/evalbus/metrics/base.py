@@ -161,22 +161,25 @@ class Metric(PlugIn):
     rows are tried in smaller batches until the one that is to blame stands alone.
 
     What only scoring needs (a library) is imported when a metric is built, not with its module: describing metrics
-    takes nothing but the client.
+    takes nothing but the client. What takes long to import is left to `warm_up`.
     """
 
     formula: ClassVar[str]
     """How a row's value, and that of the whole, is computed, in one or a few sentences."""
     source: ClassVar[str]
     """Who defined it so: a paper, a program, a standard."""
-    version: ClassVar[str] = "1"
+    version: str = "1"
     """Raised whenever the same row may get another value than before."""
-    libraries: ClassVar[tuple[str, ...]] = ()
+    libraries: tuple[str, ...] = ()
     """The distributions whose release its values depend on."""
 
     scores: tuple[ScoreDeclaration, ...]
     """What it gives every row, in the order of its columns; the same for the same parameters."""
     corpus: tuple[ScoreDeclaration, ...] = ()
     """What it gives all rows of a (dataset, model) together; no name of these is one of `scores`."""
+
+    def warm_up(self) -> None:
+        """Get ready what takes long and only scoring needs: called where rows are scored, before one is timed."""
 
     @abstractmethod
     def score(self, batch: Batch) -> Columns: ...

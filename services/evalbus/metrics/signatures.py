@@ -11,14 +11,14 @@ from evalbus_schemas.scores import Signature
 UNKNOWN_RELEASE = "unknown"
 
 
-def signature_of(plugin: Plugin, kind: type[Metric]) -> Signature:
-    """Of a plug-in whose parameters were checked; releases are those of this process."""
-    parameters = kind.Parameters.model_validate_json(orjson.dumps(plugin.parameters))
+def signature_of(plugin: Plugin, metric: Metric) -> Signature:
+    """Of a plug-in and the metric that was built from it; releases are those of this process."""
+    parameters = metric.Parameters.model_validate_json(orjson.dumps(plugin.parameters))
     return Signature(
         type=plugin.type,
-        version=kind.version,
+        version=metric.version,
         parameters=parameters.model_dump(mode="json"),
-        libraries={name: _release(name) for name in sorted(kind.libraries)},
+        libraries={name: _release(name) for name in sorted(metric.libraries)},
     )
 
 

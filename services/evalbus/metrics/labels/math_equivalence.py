@@ -84,7 +84,7 @@ class MathEquivalence(Metric):
     scores = (ScoreDeclaration(name="math", direction="higher", minimum=0.0, maximum=1.0),)
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
-        # Looked for here and imported with the first row: whoever only plans or shows a job needs no algebra.
+        # Looked for here and imported where rows are scored: whoever only plans or shows a job needs no algebra.
         if any(find_spec(name) is None for name in _NEEDED):
             raise Invalid(
                 "mathematics needs an extra that is not here: pip install 'evalbus[math]'"
@@ -95,6 +95,9 @@ class MathEquivalence(Metric):
 
     def templates(self) -> Mapping[str, Template]:
         return {"reference": self._reference, "candidate": self._candidate}
+
+    def warm_up(self) -> None:
+        _algebra()
 
     def score(self, batch: Batch) -> Columns:
         references, candidates = batch.texts(self._reference), batch.texts(self._candidate)
@@ -119,7 +122,7 @@ class MathEquivalence(Metric):
 
 @cache
 def _algebra() -> tuple[_Parse, _Verify]:
-    # Imported with the first row, because it takes a second and 100 MB.
+    # Imported where rows are scored and nowhere else: it takes a second and 100 MB.
     from math_verify import parse, verify  # type: ignore[import-untyped]  # it has none
 
     for name in ("math_verify.parser", "math_verify.grader"):

@@ -77,6 +77,9 @@ class PassAtK(Metric):
         self._place = _place_of(parameters.score, self._metric.scores)
         self._is_low_better = self._metric.scores[self._place].direction == "lower"
         self._threshold = parameters.threshold
+        # What another metric says is as good as that metric.
+        self.version = f"{type(self).version} over {self._metric.version}"
+        self.libraries = self._metric.libraries
         self.scores = tuple(
             ScoreDeclaration(
                 name=f"pass_at_{k}",
@@ -91,6 +94,9 @@ class PassAtK(Metric):
 
     def templates(self) -> Mapping[str, Template]:
         return {f"of.{name}": template for name, template in self._metric.templates().items()}
+
+    def warm_up(self) -> None:
+        self._metric.warm_up()
 
     def score(self, batch: Batch) -> Columns:
         scored = self._metric.score(batch)

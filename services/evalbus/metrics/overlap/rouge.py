@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -71,7 +71,7 @@ class Rouge(Metric):
         "Lin, ROUGE: A Package for Automatic Evaluation of Summaries, 2004; as the rouge-score package 0.1.2 computes "
         "it for English."
     )
-    libraries: ClassVar[tuple[str, ...]] = ("nltk", "rapidfuzz", "regex")
+    libraries: tuple[str, ...] = ("nltk", "rapidfuzz", "regex")
 
     scores = tuple(
         ScoreDeclaration(
@@ -92,6 +92,9 @@ class Rouge(Metric):
 
     def templates(self) -> Mapping[str, Template]:
         return {"reference": self._reference, "candidate": self._candidate}
+
+    def warm_up(self) -> None:
+        self._words.load()
 
     def score(self, batch: Batch) -> Columns:
         references = all_references(batch, {"reference": self._reference})
