@@ -49,7 +49,8 @@ class Prompt:
         roles and system prompt is a text.
         """
         errors: dict[int, TemplateError] = {}
-        about: Sequence[JsonObject] = [{}] * len(items) if samples is None else samples
+        no_sample: JsonObject = {}
+        about = [no_sample] * len(items) if samples is None else samples
         columns = {
             place: self._column(template, items, about, errors)
             for place, template in self._templates.items()
