@@ -147,6 +147,16 @@ def test_a_service_may_say_why_it_gives_no_value() -> None:
     assert row.remarks == {0: Remark(rationale="The question has no answer.")}
 
 
+def test_the_words_of_a_score_that_is_given_twice_are_nobodys() -> None:
+    row = said(
+        {"name": "correct", "value": 1, "label": "yes"},
+        {"name": "correct", "value": 0, "label": "no"},
+    )
+
+    assert (row.code, row.message) == ("unparsable", "correct: the answer has it 2 times")
+    assert row.remarks == {}
+
+
 def test_words_of_a_service_are_cut() -> None:
     row = said({"name": "correct", "value": 1, "label": "l" * 300, "rationale": "r" * 1_000_000})
 
