@@ -5,7 +5,7 @@ import math
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -286,6 +286,30 @@ def test_as_many_calls_match_as_possible(expected: list[Call], made: list[Call])
         in_order = longest_common_part_tried_one_by_one(expected, made, fits)
         assert matched(expected, made, fits, "any") == in_any_order
         assert matched(expected, made, fits, "exact") == in_order
+
+
+PLACES = "01234"
+
+
+@given(
+    related=st.sets(
+        st.tuples(st.sampled_from(PLACES), st.sampled_from(PLACES)), min_size=6, max_size=12
+    )
+)
+# One who has a partner makes room; of two who want the same one, only one can have it.
+@example(related={("0", "0"), ("0", "1"), ("1", "0")})
+@example(related={("0", "0"), ("0", "1"), ("0", "2"), ("1", "0"), ("2", "0")})
+def test_as_many_pairs_are_found_as_there_can_be_whatever_fits(
+    related: set[tuple[str, str]],
+) -> None:
+    # given
+    calls = [Call(place, ()) for place in PLACES]
+
+    def fits(expected: Call, made: Call) -> bool:
+        return (expected.name, made.name) in related
+
+    # then
+    assert matched(calls, calls, fits, "any") == most_pairs_tried_one_by_one(calls, calls, fits)
 
 
 @given(

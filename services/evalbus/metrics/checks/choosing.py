@@ -1,16 +1,7 @@
 """Which of several options a text chooses, told from its words by fixed rules and never guessed.
 
-The first rule that says something decides. Emphasis (`*`, `_`, `` ` ``, `$`) is not looked at.
-
-1. The text is a letter, in brackets or not: `B`, `(b)`, `**C**`, `D.`
-2. The last statement: `the answer is (B)`, `Answer: b`, `the correct option is B`, `B is correct`, `I choose B`,
-   `\\boxed{B}`. One that names two letters (`A or B`) decides nothing, and no other rule does then.
-3. Lines that are a letter and nothing else, if all of them are the same letter.
-4. Lines that begin as an option does, `B) …`, `(B) …`, `B. …`, `B: …`, if all of them have the same letter.
-5. The text is an option's own text, or has just one of them in it as whole words; an option that is a part of another
-   one found does not count.
-
-Negation is not understood, but no rule matches `the answer is not B`. Every step takes time in proportion to the text.
+The rules are listed where users read them, in `multiple_choice.py`. Each takes time in proportion to the text, and
+the first that says something decides. Negation is not understood, but no rule matches `the answer is not B`.
 """
 
 import re

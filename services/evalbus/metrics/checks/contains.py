@@ -30,7 +30,7 @@ class Contains(Metric):
 
     class Parameters(Closed):
         expected: Annotated[
-            tuple[TemplateText, ...], Field(min_length=1, max_length=EXPECTED_MAX, strict=False)
+            tuple[TemplateText, ...], Field(min_length=1, max_length=EXPECTED_MAX)
         ] = Field(
             description="The texts to look for; a template that gives a list stands for its elements."
         )

@@ -44,7 +44,8 @@ class MultipleChoice(Metric):
        `\boxed{B}`. A statement with two letters (`A or B`) makes no choice.
     3. Lines that are just a letter, if it is the same in all.
     4. Lines that begin like an option, `B) Paris`, if it is the same in all.
-    5. With `choices`: the answer is the text of an option, or has the text of just one in it.
+    5. With `choices`: the answer is the text of an option, or has the text of just one in it as whole words; an option
+       that is a part of another one found does not count.
 
     Where no rule finds a single choice there is no score (`unparsable`): such an answer is counted by itself, not as
     wrong. Evaluators that take the first or last capital letter instead count an article (`A city`) as a choice.
