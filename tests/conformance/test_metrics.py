@@ -1,6 +1,8 @@
 """What every metric promises; a new one adds its row to CASES."""
 
+import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,15 +16,27 @@ from tests.metric_cases.case import Case
 from tests.metric_cases.checks import CHECKS
 from tests.metric_cases.labels import LABELS
 from tests.metric_cases.overlap import OVERLAP
+from tests.metric_cases.vectors import VECTORS
 from tests.scoring import a_plugin
 
-CASES = [*CHECKS, *OVERLAP, *LABELS]
+CASES = [*CHECKS, *OVERLAP, *LABELS, *VECTORS]
 
 every_metric = pytest.mark.parametrize("case", CASES, ids=lambda case: case.type)
 
 
 def built(case: Case, **changes: Any) -> Metric:
     return build_metric(a_plugin(case.type, **case.parameters | changes), RowLimits())
+
+
+def written_at(parameters: Any, place: Sequence[str], text: str) -> Any:
+    """The parameters with another text at `references.0`, or wherever else one stands."""
+    if not place:
+        return text
+    first = int(place[0]) if place[0].isdigit() else place[0]
+    parameters[first] = written_at(
+        parameters.get(first) if isinstance(first, str) else parameters[first], place[1:], text
+    )
+    return parameters
 
 
 def a_batch(*pairs: tuple[object, str]) -> Batch:
@@ -128,7 +142,9 @@ def test_its_templates_are_known_by_the_parameter_that_holds_them(case: Case) ->
     templates = metric.templates()
 
     # then
-    assert set(templates) <= set(type(metric).Parameters.model_fields)
+    assert {place.partition(".")[0] for place in templates} <= set(
+        type(metric).Parameters.model_fields
+    )
     used = {path for template in templates.values() for path in fields_used(template.text)}
     assert ("reference",) in used
 
@@ -141,10 +157,12 @@ def test_a_parameter_that_it_does_not_know_is_refused(case: Case) -> None:
 
 @every_metric
 def test_a_broken_template_is_refused_when_it_is_built(case: Case) -> None:
-    name = next(iter(built(case).templates()))
+    place = next(iter(built(case).templates()))
+    parameters = copy.deepcopy(case.parameters)
+    broken = written_at(parameters, place.split("."), "{{ item.")
 
-    with pytest.raises(Invalid, match=f"metric '{case.type}': not a template"):
-        built(case, **{name: "{{ item."})
+    with pytest.raises(Invalid, match=rf"metric '{case.type}': (of: )?(.*: )?not a template"):
+        built(case, **broken)
 
 
 @every_metric

@@ -25,6 +25,7 @@ from evalbus.metrics.layout import Layout
 from evalbus.metrics.overlap import OVERLAP
 from evalbus.metrics.remote import REMOTE
 from evalbus.metrics.signatures import signature_of
+from evalbus.metrics.vectors import VECTORS
 from evalbus.registry import Table, build
 from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.chunks import RowLimits
@@ -35,7 +36,7 @@ METRICS: Final = Table[Metric](
     kind="metric type",
     group="evalbus.metrics",
     base=Metric,
-    builtin={**CHECKS, **OVERLAP, **LABELS, **JUDGES, **REMOTE},
+    builtin={**CHECKS, **OVERLAP, **LABELS, **VECTORS, **JUDGES, **REMOTE},
 )
 
 

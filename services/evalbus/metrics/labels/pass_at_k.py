@@ -41,6 +41,7 @@ class PassAtK(Metric):
     >>> plugin = {"type": "pass-at-k", "of": inner, "k": [1, 5]}
     >>> score_row(plugin, item={"answer": "4"}, output_text="4")
     {'pass_at_1': 1.0, 'pass_at_5': 1.0}
+    >>> from evalbus.metrics.labels.pass_at_k import pass_at_k
     >>> pass_at_k([1.0, 0.0, 0.0, 0.0], k=2)
     0.5
     """
