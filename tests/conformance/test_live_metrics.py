@@ -62,6 +62,20 @@ CASES = [
         ),
     ),
     LiveCase(
+        type="embedding-similarity",
+        parameters={
+            "model": {"url": "https://models.example/v1", "model": "small-embedding"},
+            "reference": "{{ item.reference }}",
+        },
+        scored=((({"similarity": 0.8125},), (0.8125,)), (({"similarity": -1.0},), (-1.0,))),
+        unscored=(
+            (
+                ({"similarity": None, "code": "zero_vector", "message": "no direction"},),
+                "zero_vector",
+            ),
+        ),
+    ),
+    LiveCase(
         type="llm-judge",
         parameters={"model": JUDGE, "prompt": PROMPT, "scores": [STARS]},
         scored=((said('{"stars": 4}'), (4.0,)), (said('So: {"stars": "5"}.'), (5.0,))),

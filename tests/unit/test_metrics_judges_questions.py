@@ -276,6 +276,16 @@ def test_the_signature_has_what_values_depend_on_and_no_more() -> None:
     assert signature_of(a_plugin("llm-judge", **written(model=warm))) != signature_of(plain)
 
 
+def test_the_signature_names_the_library_of_patterns_where_there_are_any() -> None:
+    # given
+    by_pattern = STARS | {"parser": {"type": "regex", "pattern": r"(\d)"}}
+
+    # then
+    assert not signature_of(a_plugin("llm-judge", **written())).libraries
+    plugin = a_plugin("llm-judge", **written(scores=[by_pattern], prompt="?"))
+    assert signature_of(plugin).libraries.keys() == {"google-re2"}
+
+
 def test_its_endpoint_can_be_checked_beforehand() -> None:
     metric = a_judge()
 

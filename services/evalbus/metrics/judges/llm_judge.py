@@ -8,12 +8,13 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from evalbus.metrics.base import Batch, Columns, LiveMetric, Note, Remark
+from evalbus.metrics.checks.patterns import DISTRIBUTION
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object, explained, nested
 from evalbus.metrics.judges.combining import Combine
 from evalbus.metrics.judges.default_prompt import default_prompt
 from evalbus.metrics.judges.judged_score import ScoreOfJudges, agreement_name
 from evalbus.metrics.judges.panel import Panel, PanelParameters, silent_rows
-from evalbus.metrics.judges.parsers import JsonParser
+from evalbus.metrics.judges.parsers import JsonParser, RegexParser
 from evalbus.metrics.judges.scales import JudgedScore
 from evalbus.metrics.judges.verdicts import RATIONALE_CHARACTERS_MAX, rationale_of
 from evalbus.models.parameters import PromptParameter
@@ -99,7 +100,7 @@ class LlmJudge(LiveMetric):
     source = (
         "Zheng et al. 2023 (LLM-as-a-judge); parameters as those of NeMo Evaluator's llm-judge."
     )
-    libraries = ("google-re2",)
+    libraries: tuple[str, ...] = (DISTRIBUTION,)
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         self._panel = Panel(
@@ -114,6 +115,8 @@ class LlmJudge(LiveMetric):
             ScoreOfJudges(score, combine=parameters.combine, judges=self._panel.names)
             for score in parameters.scores
         ]
+        if not any(isinstance(score.parser, RegexParser) for score in parameters.scores):
+            self.libraries = ()
         self.scores = tuple(score for judged in self._judged for score in judged.declared)
 
     def templates(self) -> Mapping[str, Template]:
