@@ -47,7 +47,7 @@ def rows_of(
     candidates: Sequence[str], references: Sequence[Sequence[str]]
 ) -> list[tuple[JsonObject, str]]:
     return [
-        ({"references": list(texts)}, candidate)  # type: ignore[dict-item]  # JSON
+        ({"references": list(texts)}, candidate)
         for candidate, texts in zip(candidates, references, strict=True)
     ]
 
@@ -145,7 +145,8 @@ def test_the_value_of_a_row_is_that_of_sacrebleu(
     plugin, theirs, _ = both(type, options)
 
     # when
-    found = score_row(plugin, item={"references": references}, output_text=candidate)
+    item: JsonObject = {"references": [*references]}
+    found = score_row(plugin, item=item, output_text=candidate)
 
     # then
     wanted = theirs.sentence_score(candidate, references).score

@@ -1,7 +1,7 @@
 """How much of a translation's wording its references have: the geometric mean of n-gram precisions."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -73,7 +73,7 @@ class Bleu(TranslationMetric):
         "computes it (Post, A Call for Clarity in Reporting BLEU Scores, WMT 2018)."
     )
     # intl finds punctuation with the tables of regex.
-    libraries: ClassVar[tuple[str, ...]] = ("regex", "sacrebleu")
+    libraries: tuple[str, ...] = ("regex", "sacrebleu")
 
     scores = (
         ScoreDeclaration(

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -46,7 +46,7 @@ class ErrorRate(Metric):
             Normalize, Field(description="What is ignored on both sides, as for exact-match.")
         ] = "none"
 
-    libraries: ClassVar[tuple[str, ...]] = ("rapidfuzz",)
+    libraries: tuple[str, ...] = ("rapidfuzz",)
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         # Describing a metric must work where rapidfuzz is not installed.

@@ -1,7 +1,7 @@
 """How alike two texts are: the share of characters that need no edit."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -46,7 +46,7 @@ class Levenshtein(Metric):
         "Levenshtein, Binary codes capable of correcting deletions, insertions, and reversals, 1966; as rapidfuzz "
         "computes it."
     )
-    libraries: ClassVar[tuple[str, ...]] = ("rapidfuzz",)
+    libraries: tuple[str, ...] = ("rapidfuzz",)
 
     scores = (ScoreDeclaration(name="levenshtein", direction="higher", minimum=0.0, maximum=1.0),)
 

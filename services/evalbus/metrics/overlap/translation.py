@@ -3,7 +3,6 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from evalbus.metrics.base import Batch, Columns, Metric, missing_notes
 from evalbus.metrics.overlap.references import (
@@ -33,7 +32,7 @@ class TranslationMetric(Metric):
     were divided.
     """
 
-    libraries: ClassVar[tuple[str, ...]] = ("sacrebleu",)
+    libraries: tuple[str, ...] = ("sacrebleu",)
 
     def __init__(self, parameters: TranslationParameters, limits: RowLimits) -> None:
         most = limits.template_characters
