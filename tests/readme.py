@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from evalbus.metrics import METRICS
+from evalbus.metrics.explaining import metric_kinds
 from evalbus.settings import PREFIX, Settings
 from evalbus_schemas.queries import METHODS
 
@@ -31,7 +33,18 @@ def methods_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"settings": settings_table, "methods": methods_table}
+def metrics_table() -> str:
+    """Each with the first sentence of what its author says of it."""
+    lines = ["| metric | |", "|---|---|"]
+    lines += [
+        f"| `{kind.type}` | {kind.summary} |"
+        for kind in metric_kinds()
+        if kind.type in METRICS.builtin
+    ]
+    return "\n".join(lines)
+
+
+TABLES = {"settings": settings_table, "methods": methods_table, "metrics": metrics_table}
 
 
 def rewritten(readme: str) -> str:
