@@ -17,7 +17,7 @@ def signature_of(plugin: Plugin, metric: Metric) -> Signature:
     return Signature(
         type=plugin.type,
         version=metric.version,
-        parameters=parameters.model_dump(mode="json"),
+        parameters=parameters.model_dump(mode="json", by_alias=True),
         libraries={name: _release(name) for name in sorted(metric.libraries)},
     )
 

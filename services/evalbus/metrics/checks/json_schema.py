@@ -69,7 +69,7 @@ class JsonSchema(Metric):
     )
     formula: ClassVar[str] = "1 if candidate is JSON and valid against schema, else 0."
     source: ClassVar[str] = "JSON Schema, draft 2020-12, https://json-schema.org/specification"
-    libraries: ClassVar[tuple[str, ...]] = DISTRIBUTIONS
+    libraries: tuple[str, ...] = DISTRIBUTIONS
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         self._candidate = compile_template(

@@ -70,7 +70,7 @@ class Regex(Metric):
         "1 if pattern matches candidate and, with a reference, strip(group 1) = strip(reference); else 0."
     )
     source: ClassVar[str] = "RE2, https://github.com/google/re2/wiki/Syntax"
-    libraries: ClassVar[tuple[str, ...]] = (DISTRIBUTION,)
+    libraries: tuple[str, ...] = (DISTRIBUTION,)
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         most = limits.template_characters
