@@ -123,6 +123,14 @@ def test_a_wrong_certainty_has_a_finite_loss() -> None:
     assert found == {"brier": 1.0, "log_loss": pytest.approx(52 * math.log(2))}
 
 
+def test_a_right_certainty_has_the_least_loss_that_scikit_learn_knows() -> None:
+    # when
+    found = score_row(PLUGIN, item={"p": 1, "y": 1})
+
+    # then
+    assert found == {"brier": 0.0, "log_loss": pytest.approx(2**-52, rel=1e-6, abs=0)}
+
+
 @pytest.mark.parametrize("outcome", [True, 1, 1.0, "1", " 1.0 "])
 @pytest.mark.parametrize("probability", [0.75, "0.75", " 7.5e-1\n"])
 def test_numbers_may_stand_there_as_text(probability: Any, outcome: Any) -> None:

@@ -112,9 +112,10 @@ def test_what_was_compared_is_kept_beside_the_value() -> None:
 def test_the_end_of_a_very_long_answer_is_read_from_the_beginning_of_a_line() -> None:
     # given
     thoughts = "we try $x$ and\n" * 70_000
+    cut_after_the_3 = "12345\n" + "a" * 9997
 
     # then
-    assert value("5", thoughts + "so $x$ is $5$") == value("5", thoughts + "so $5$")
+    assert value("45", cut_after_the_3) == 0.0
     assert value("5", f"{thoughts}\\boxed{{5}}") == 1.0
     assert value("5", f"\\boxed{{5}}\n{thoughts}6") == 0.0
 
@@ -124,7 +125,15 @@ def test_a_megabyte_of_anything_is_read_in_time(text: str) -> None:
     assert value("5", text * (1_000_000 // len(text))) == 0.0
 
 
-def test_it_says_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_says_nothing_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    for module in ("parser", "grader"):
+        # It warns once in a process, which another test may have been.
+        monkeypatch.setattr(f"math_verify.{module}.TIMEOUT_WARNING_SHOWN", False)
+
+    # then
     with caplog.at_level(logging.INFO):
         assert value("$1$", "$1$") == 1.0
 
