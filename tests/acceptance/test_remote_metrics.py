@@ -12,7 +12,7 @@ from evalbus.client import Client
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import RowPage
 from tests.acceptance.live import LOCAL, SECRET
-from tests.servers.metric_services import Asked, QueueMetric, gives, refuses
+from tests.servers.metric_services import Asked, QueueMetric, embeds, gives, refuses
 from tests.servers.openai_endpoint import (
     Act,
     OpenAIEndpoint,
@@ -290,3 +290,31 @@ def test_answers_are_asked_for_again_unless_they_are_shared(
     assert set(endpoint.times_asked.values()) == {3}
     assert [job.models[0].by_metrics.cache_hits for job in jobs] == [0, 0, 0, 5]
     assert {means(client, job)["half"] for job in jobs} == {1.0}
+
+
+def test_texts_are_compared_by_their_embeddings_and_paid_for_once(
+    client: Client, endpoint: OpenAIEndpoint
+) -> None:
+    # given
+    # A text's embedding is its length and one more: the longer the texts, the more alike.
+    endpoint.behaviour = lambda asked: embeds(*([len(text), 1] for text in asked.body["input"]))
+    model = {"url": endpoint.url, "model": "tiny", "price": {"input_per_million": 1_000_000}}
+    reference = "{{ item.number }}"
+    metric = {
+        "name": "near",
+        "type": "embedding-similarity",
+        "model": model,
+        "reference": reference,
+    }
+
+    # when
+    first, again = (run(client, a_benchmark(metric, rows=12)) for _ in range(2))
+    rows = sorted(client.results.rows(again.name), key=lambda row: row.row_index)
+
+    # then
+    assert (again.rows, again.failed_rows) == (12, 0)
+    assert len(endpoint.asked) == 12
+    one_digit = (1 * 7 + 1) / math.sqrt((1 + 1) * (7 * 7 + 1))
+    assert rows[3].metrics["default/near"][0].value == pytest.approx(one_digit)
+    assert (first.models[0].by_metrics.calls, again.models[0].by_metrics.calls) == (12, 0)
+    assert first.models[0].by_metrics.cost == pytest.approx(12 * 7)
