@@ -16,8 +16,9 @@ from evalbus.store.base import (
 )
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset, Params, Plugin
-from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored, ScoreError
+from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored, ScoreError, ScoreRemark
 from evalbus_schemas.events import BenchmarkEvent
+from evalbus_schemas.scores import Counts, Signature
 
 SAMPLE = b'{"output_text":"Paris"}'
 
@@ -27,16 +28,19 @@ def a_benchmark(
     name: str = "capitals",
     datasets: Sequence[str] = ("capitals",),
     models: Sequence[str] = ("baseline",),
-    metrics: Sequence[str] = ("exact-match",),
+    metrics: Sequence[str | Plugin] = ("exact-match",),
     max_row_error_ratio: float | None = None,
     params: Params | None = None,
 ) -> Benchmark:
+    """A metric of which only the name is given is an exact match."""
     return Benchmark(
         name=name,
         datasets=tuple(Dataset(name=dataset, source=f"{dataset}.jsonl") for dataset in datasets),
         models=tuple(Plugin(name=model, type="recorded") for model in models),
         metrics=tuple(
             Plugin.model_validate({"name": metric, "type": "exact-match", "reference": "Paris"})
+            if isinstance(metric, str)
+            else metric
             for metric in metrics
         ),
         params=params or Params(max_row_error_ratio=max_row_error_ratio),
@@ -97,10 +101,18 @@ def a_stretch(
     return Stretch(dataset_no=dataset_no, first_row=first_row, rows=rows)
 
 
-def stretches(*, of_rows: int, in_chunks_of: int, dataset_no: int = 0) -> list[Stretch]:
+def stretches(
+    *,
+    of_rows: int,
+    in_chunks_of: int,
+    dataset_no: int = 0,
+    items: Sequence[bytes] | None = None,
+) -> list[Stretch]:
     """A whole dataset."""
+    lines = items or [an_item(row) for row in range(of_rows)]
+    rows = [(f"row-{row}", line) for row, line in enumerate(lines)]
     return [
-        a_stretch(dataset_no=dataset_no, first_row=first, n_rows=min(in_chunks_of, of_rows - first))
+        a_stretch(dataset_no=dataset_no, first_row=first, rows=rows[first : first + in_chunks_of])
         for first in range(0, of_rows, in_chunks_of)
     ]
 
@@ -112,8 +124,14 @@ def a_scored_chunk(
     errors: Sequence[ScoreError] = (),
     n_rows: int | None = None,
     asked: Sequence[Asked] | None = None,
+    asked_by_metrics: Sequence[Sequence[Asked]] = (),
+    counts: Sequence[Sequence[Counts | None]] = (),
+    remarks: Sequence[ScoreRemark] = (),
+    signatures: Sequence[Signature] = (),
 ) -> ChunkScored:
     """What an evaluator makes of a chunk: by default every metric gives every row 1.0, after one call if it is live."""
+    if asked is None:
+        asked = [an_asked_row()] * (n_rows or sent.n_rows) if sent.is_live else []
     n_rows = n_rows or sent.n_rows
     columns = scores or [[1.0] * n_rows for _ in sent.plan.metrics]
     return ChunkScored(
@@ -124,7 +142,11 @@ def a_scored_chunk(
         n_rows=n_rows,
         scores=tuple(tuple(column) for column in columns),
         errors=tuple(errors),
-        asked=tuple(asked or [an_asked_row()] * (n_rows if sent.is_live else 0)),
+        remarks=tuple(remarks),
+        counts=tuple(tuple(column) for column in counts),
+        signatures=tuple(signatures),
+        asked=tuple(asked),
+        asked_by_metrics=tuple(tuple(of_row) for of_row in asked_by_metrics),
         seconds=0.25,
         evaluator="evaluator-1",
     )
@@ -145,7 +167,9 @@ def samples_of(chunk: ChunkScored, sample: bytes = SAMPLE) -> list[bytes]:
     return [sample] * chunk.n_rows
 
 
-def a_failed_row(row: int, *, metric: str | None = None, message: str = "it broke") -> ScoreError:
+def a_failed_row(
+    row: int, *, metric: str | None = None, message: str = "it broke", unanswered: bool = False
+) -> ScoreError:
     return ScoreError(
         row=row,
         metric=metric,
@@ -153,6 +177,7 @@ def a_failed_row(row: int, *, metric: str | None = None, message: str = "it brok
         code="broken",
         message=message,
         failed=True,
+        unanswered=unanswered,
     )
 
 
@@ -164,6 +189,15 @@ def an_unscored_row(row: int, *, metric: str = "exact-match") -> ScoreError:
         code="no_reference",
         message="nothing to compare with",
         failed=False,
+    )
+
+
+def a_signature(*, release: str = "1.0", type: str = "exact-match") -> Signature:
+    return Signature(
+        type=type,
+        version="1",
+        parameters={"reference": "Paris", "normalize": "squad"},
+        libraries={"words": release},
     )
 
 

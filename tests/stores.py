@@ -79,14 +79,24 @@ class Stores:
         return await self.dispatch.add(lease, added, position=position, lease_seconds=LEASE_SECONDS)
 
     async def a_job_read(
-        self, new: NewJob, *, rows: int = 6, in_chunks_of: int = 3
+        self,
+        new: NewJob,
+        *,
+        rows: int = 6,
+        in_chunks_of: int = 3,
+        items: Sequence[bytes] | None = None,
     ) -> tuple[Job, Lease]:
-        """Every dataset has so many rows, and every one of them is stored."""
+        """Every dataset has so many rows, or these items, and every one of them is stored."""
         job, _ = await self.jobs.create(new)
         lease = await self.claim()
         assert lease.job_id == job.job_id, "no other job waits to be read"
         for dataset_no in range(len(lease.benchmark.datasets)):
-            whole = stretches(of_rows=rows, in_chunks_of=in_chunks_of, dataset_no=dataset_no)
+            whole = stretches(
+                of_rows=len(items or range(rows)),
+                in_chunks_of=in_chunks_of,
+                dataset_no=dataset_no,
+                items=items,
+            )
             for first in range(0, len(whole), 50):
                 lease = await self.add(lease, *whole[first : first + 50])
             await self.dispatch.finish_dataset(lease, dataset_no)
@@ -115,6 +125,21 @@ class Stores:
         await self.score_all()
         assert await self.finalize() == job.name
         return await self.jobs.job(job.workspace, job.name)
+
+    async def take_over(self) -> Lease:
+        """Every dataset of the source job, as a producer does; nothing of them is left to read."""
+        lease = await self.claim()
+        for dataset_no in range(len(lease.datasets)):
+            while True:
+                taken = await self.dispatch.take_over(
+                    lease, dataset_no, lease_seconds=LEASE_SECONDS
+                )
+                lease = taken.lease
+                if taken.is_last:
+                    assert taken.is_whole
+                    break
+        await self.dispatch.finish(lease)
+        return lease
 
     async def all_rows(self, job: Job, *, page_size: int = 1000) -> list[Row]:
         rows: list[Row] = []

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from evalbus.store.base import ChunkBroken, ChunkToSend, Derived, Lease, LeaseLost, NewJob
+from evalbus.store.base import ChunkBroken, ChunkToSend, Derived, LeaseLost, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import SAMPLE_SEPARATOR
 from evalbus_schemas.jobs import Derivation, Job, JobStatus
@@ -60,25 +60,11 @@ async def keep(stores: Stores, sent: ChunkToSend, failing: set[int]) -> None:
     await stores.scores.keep(scored, samples)
 
 
-async def take_over(stores: Stores) -> Lease:
-    """Every dataset, as a producer does; nothing of them is left to read."""
-    lease = await stores.claim()
-    for dataset_no in range(len(lease.datasets)):
-        while True:
-            taken = await stores.dispatch.take_over(lease, dataset_no, lease_seconds=LEASE_SECONDS)
-            lease = taken.lease
-            if taken.is_last:
-                assert taken.is_whole
-                break
-    await stores.dispatch.finish(lease)
-    return lease
-
-
 async def test_a_retry_asks_only_for_the_rows_that_failed(stores: Stores) -> None:
     source, new = await with_failures(stores, failing={3, 4, 17})
     job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))
 
-    await take_over(stores)
+    await stores.take_over()
     taken = await stores.take()
 
     assert [(chunk.plan.model.name, chunk.rows) for chunk in taken] == [("live", (3, 4, 17))]
@@ -91,7 +77,7 @@ async def test_a_retry_asks_only_for_the_rows_that_failed(stores: Stores) -> Non
 async def test_a_retry_ends_with_the_complete_result(stores: Stores) -> None:
     source, new = await with_failures(stores, failing={3, 4, 17})
     job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))
-    await take_over(stores)
+    await stores.take_over()
     for sent in await stores.take():
         await keep(stores, sent, failing=set())
 
@@ -122,7 +108,7 @@ async def test_a_retry_does_not_ask_again_for_a_row_over_which_only_a_metric_fai
     await stores.finalize()
     job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))
 
-    await take_over(stores)
+    await stores.take_over()
     taken = {chunk.samples_are_given: chunk for chunk in await stores.take()}
 
     assert (taken[False].is_live, taken[False].first_row, taken[False].n_rows) == (True, 1, 1)
@@ -134,7 +120,7 @@ async def test_a_retry_does_not_ask_again_for_a_row_over_which_only_a_metric_fai
 async def test_a_retry_counts_only_the_calls_that_it_made_itself(stores: Stores) -> None:
     source, new = await with_failures(stores, failing={3})
     job, _ = await stores.jobs.create(derived(source, "retry", new.benchmark))
-    await take_over(stores)
+    await stores.take_over()
     for sent in await stores.take():
         await keep(stores, sent, failing=set())
 
@@ -152,7 +138,7 @@ async def test_a_retry_of_a_cancelled_job_does_what_was_not_done(stores: Stores)
     await stores.jobs.cancel("default", source.name)
     await stores.jobs.create(derived(source, "retry", new.benchmark))
 
-    await take_over(stores)
+    await stores.take_over()
     taken = await stores.take()
 
     asked = {
@@ -216,7 +202,7 @@ async def test_a_rescore_is_given_the_samples(stores: Stores) -> None:
     )
     await stores.jobs.create(derived(source, "rescore", benchmark))
 
-    await take_over(stores)
+    await stores.take_over()
     taken = await stores.take()
 
     by_model = {chunk.plan.model.name: chunk for chunk in taken}
@@ -238,7 +224,7 @@ async def test_a_rescore_has_as_many_rows_as_there_are_samples(stores: Stores) -
     await keep(stores, first, failing=set())
     await stores.jobs.cancel("default", source.name)
     job, _ = await stores.jobs.create(derived(source, "rescore", new.benchmark))
-    await take_over(stores)
+    await stores.take_over()
 
     for sent in await stores.take():
         await keep(stores, sent, failing=set())
@@ -265,7 +251,7 @@ async def test_a_job_whose_chunk_cannot_be_made_does_not_hold_up_the_others(
 ) -> None:
     source, new = await with_failures(stores, failing={1}, rows=3)
     job, _ = await stores.jobs.create(derived(source, "rescore", new.benchmark))
-    await take_over(stores)
+    await stores.take_over()
     await stores.value("UPDATE score SET errors = 'no JSON' WHERE errors IS NOT NULL RETURNING 1")
     await stores.a_job_read(a_new_job(name="other"), rows=3)
 

@@ -1,9 +1,10 @@
 """The numbers of a result: exact, in range, and the same as everybody else's who computes them."""
 
+import dataclasses
 import math
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -14,11 +15,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evalbus.metrics import RubricLevel, ScoreDeclaration
-from evalbus.results.aggregates import aggregate, statistics
-from evalbus.store.base import ScoreColumn
+from evalbus.metrics import Batch, Columns, Metric, RubricLevel, ScoreDeclaration, Whole
+from evalbus.results.aggregates import aggregate, corpus_statistics, statistics
+from evalbus.store.base import CountedMetric, ScoreColumn
+from evalbus.templates import Template
+from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin, ScoreDirection
-from evalbus_schemas.scores import PERCENTILES, Histogram, Percentiles, ScoreStatistics
+from evalbus_schemas.scores import (
+    PERCENTILES,
+    Counts,
+    Histogram,
+    Percentiles,
+    ScoreStatistics,
+)
 from tests.nist import SETS
 
 NAN = math.nan
@@ -499,6 +508,138 @@ def test_each_metric_is_an_entry_in_the_order_of_the_benchmark() -> None:
     ]
     assert [result.scores[0].mean for result in results] == [1.0, 0.5]
     assert [result.scores[0].mean_failures_as_worst for result in results] == [0.5, 0.25]
+
+
+def a_counted(total: Counts | None, *, count: int = 3, n_rows: int = 5) -> CountedMetric:
+    return CountedMetric(
+        dataset="default/capitals",
+        model="default/baseline",
+        metric="default/topic",
+        total=total,
+        count=count,
+        n_rows=n_rows,
+        n_failed=1,
+    )
+
+
+class Fixed(Metric):
+    """A metric of which only what it makes of the whole matters."""
+
+    formula = source = "the test"
+    scores = (ScoreDeclaration(name="one", direction="higher"),)
+    corpus = (
+        ScoreDeclaration(name="first", direction="higher"),
+        ScoreDeclaration(name="second", direction="lower"),
+    )
+
+    def __init__(self, *values: float, detail: JsonObject | None = None) -> None:
+        self._whole = Whole(values=values, detail=detail)
+
+    def templates(self) -> Mapping[str, Template]:
+        return {}
+
+    def score(self, batch: Batch) -> Columns:
+        raise NotImplementedError
+
+    def whole(self, total: Counts) -> Whole:
+        return self._whole
+
+
+def test_scores_of_the_whole_stand_behind_those_of_rows_with_what_the_metric_says() -> None:
+    # given
+    benchmark = Benchmark(
+        name="topics",
+        datasets=(Dataset(name="capitals", source="capitals.jsonl"),),
+        models=(Plugin(name="baseline", type="recorded"),),
+        metrics=(
+            Plugin.model_validate({"name": "em", "type": "exact-match", "reference": "x"}),
+            Plugin.model_validate(
+                {"name": "error", "type": "wer", "reference": "{{ item.reference }}"}
+            ),
+        ),
+    )
+    columns = [
+        ScoreColumn(
+            dataset="default/capitals",
+            model="default/baseline",
+            metric=f"default/{metric}",
+            score=score,
+            n_failed=0,
+            values=[1.0],
+        )
+        for metric, score in (("em", "exact-match"), ("error", "wer"))
+    ]
+    total = {
+        "hits": 6, "substitutions": 1, "deletions": 1, "insertions": 2, "reference_length": 8,
+    }  # fmt: skip
+    counted = dataclasses.replace(a_counted(total), metric="default/error")
+
+    # when
+    plain, rate = aggregate(benchmark, columns, [counted])
+
+    # then
+    assert [(score.name, score.scope) for score in rate.scores] == [
+        ("wer", "row"),
+        ("corpus", "corpus"),
+    ]
+    assert (rate.scores[1].value, rate.scores[1].mean) == (0.5, 0.5)
+    assert (rate.detail, plain.detail) == (total, None)
+    assert [score.scope for score in plain.scores] == ["row"]
+
+
+def test_a_score_of_the_whole_counts_the_rows_that_took_part() -> None:
+    (first, second), detail = corpus_statistics(a_counted((1,)), Fixed(0.25, 3.0))
+
+    assert (first.name, first.value, second.name, second.value) == ("first", 0.25, "second", 3.0)
+    assert (first.count, first.nan_count, first.n_rows, first.n_failed) == (3, 2, 5, 1)
+    assert detail is None
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf, -math.inf])
+def test_what_is_no_number_is_no_value_of_the_whole(value: float) -> None:
+    (first, second), detail = corpus_statistics(
+        a_counted((1,)), Fixed(value, 1.0, detail={"why": "none"})
+    )
+
+    assert (first.value, first.mean, first.count) == (None, None, 3)
+    assert second.value == 1.0
+    assert detail == {"why": "none"}
+
+
+def test_without_a_row_that_takes_part_the_metric_is_not_asked() -> None:
+    counted = a_counted(None, count=0, n_rows=2)
+
+    scores, detail = corpus_statistics(counted, Fixed(1.0, 1.0, detail={"n": 1}))
+
+    assert [(score.name, score.value, score.count, score.nan_count) for score in scores] == [
+        ("first", None, 0, 2),
+        ("second", None, 0, 2),
+    ]
+    assert detail is None
+
+
+@pytest.mark.parametrize("values", [(), (1.0,), (1.0, 2.0, 3.0)])
+def test_a_metric_that_gives_too_few_or_too_many_values_of_the_whole_is_found_out(
+    values: Sequence[float],
+) -> None:
+    with pytest.raises(ValueError, match="argument"):
+        corpus_statistics(a_counted((1,)), Fixed(*values))
+
+
+def test_a_score_of_the_whole_has_no_field_that_only_rows_have() -> None:
+    (first, _), _ = corpus_statistics(a_counted((1,)), Fixed(0.25, 3.0))
+
+    assert first.model_dump().keys() == {
+        "name",
+        "scope",
+        "value",
+        "mean",
+        "count",
+        "nan_count",
+        "n_rows",
+        "n_failed",
+        "confidence_interval",
+    }
 
 
 @pytest.mark.parametrize("kind", ["random", "zero or one", "any magnitude"])

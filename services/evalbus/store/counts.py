@@ -24,9 +24,9 @@ class Sum:
 
     @property
     def total(self) -> Counts | None:
-        """None when no row takes part."""
+        """None when no row takes part; names in their own order, which no order of rows can be seen in."""
         if self._names is not None:
-            return dict(self._names)
+            return dict(sorted(self._names.items()))
         return None if self._places is None else tuple(self._places)
 
     def _add(self, counts: Sequence[int] | Mapping[str, int]) -> None:

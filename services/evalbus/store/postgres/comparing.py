@@ -287,7 +287,8 @@ def _differences(baseline: _Column, columns: Sequence[_Column]) -> tuple[str, ..
                 found[f"the rows of {dataset} differ between {names}"] = None
         for metric in other.specs:
             if metric in base.specs and (what := _what_differs(base, other, metric)):
-                found[f"{what} of {metric} differ between {names}"] = None
+                where = f"inside {base.result.name}" if other is base else f"between {names}"
+                found[f"{what} of {metric} differ {where}"] = None
     return tuple(found)
 
 

@@ -117,9 +117,10 @@ class PostgresFinals:
         results: list[MetricResult] = []
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
-                key, n_rows = (job_no, dataset_no, model_no, month), sizes[dataset_no]
+                key, size = (job_no, dataset_no, model_no, month), sizes[dataset_no]
                 read = _values if repeats[model_no] == 1 else _values_over_repeats
-                n_failed, values = await read(connection, layout, key, n_rows)
+                # Fewer than the dataset has, where a derived job had no samples to score.
+                n_rows, n_failed, values = await read(connection, layout, key, size)
                 names = (
                     reference(job.workspace, dataset.name),
                     reference(job.workspace, model.name),
@@ -146,7 +147,7 @@ class PostgresFinals:
                         n_failed=n_failed,
                     )
                     for metric, sum_ in zip(
-                        layout.counted, await _sums(connection, layout, key, n_rows), strict=True
+                        layout.counted, await _sums(connection, layout, key, size), strict=True
                     )
                 ]
                 # Exact sums of millions of numbers take a moment, and heartbeats must go on.
@@ -155,42 +156,44 @@ class PostgresFinals:
 
 
 async def _values(
-    connection: Connection, layout: Layout, key: Key, n_rows: int
-) -> "tuple[int, list[array[float]]]":
-    """Failed rows, and the values of every score in row order."""
+    connection: Connection, layout: Layout, key: Key, size: int
+) -> "tuple[int, int, list[array[float]]]":
+    """Rows, how many of them failed, and the values of every score in row order."""
     values = [array("d") for _ in layout.scores]
-    n_failed = 0
-    for first_row in range(0, n_rows, SLAB_ROWS):
+    n_rows = n_failed = 0
+    for first_row in range(0, size, SLAB_ROWS):
         slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
         assert slab, "an aggregate always has a row"
+        n_rows += slab["n_rows"]
         n_failed += slab["n_failed"]
-        # Nothing at all where a derived job had no samples to score.
+        # Nothing at all where there are no rows.
         parts = columns_of(slab["scores"] or b"", len(values))
         for column, part in zip(values, parts, strict=True):
             column.extend(part)
-    return n_failed, values
+    return n_rows, n_failed, values
 
 
 async def _values_over_repeats(
-    connection: Connection, layout: Layout, key: Key, n_rows: int
-) -> "tuple[int, list[array[float]]]":
+    connection: Connection, layout: Layout, key: Key, size: int
+) -> "tuple[int, int, list[array[float]]]":
     """The same where each row was asked for more than once: a row's value is what its metric makes of its repeats."""
     values = [array("d") for _ in layout.scores]
-    n_failed = 0
-    for first_row in range(0, n_rows, SLAB_ROWS):
+    n_rows = n_failed = 0
+    for first_row in range(0, size, SLAB_ROWS):
         end = first_row + SLAB_ROWS
         for row in await connection.fetch(SQL.slab_of_repeats, *key, first_row, end):
+            n_rows += 1
             n_failed += row["is_failed"]
             repeats = columns_of(row["scores"], len(values))
             for column, rule, of_row in zip(values, layout.over_repeats, repeats, strict=True):
                 column.append(rule(of_row))
-    return n_failed, values
+    return n_rows, n_failed, values
 
 
-async def _sums(connection: Connection, layout: Layout, key: Key, n_rows: int) -> list[Sum]:
+async def _sums(connection: Connection, layout: Layout, key: Key, size: int) -> list[Sum]:
     """The counts of every metric that counts, over all rows."""
     sums = [Sum() for _ in layout.counted]
-    for first_row in range(0, n_rows, SLAB_ROWS) if sums else ():
+    for first_row in range(0, size, SLAB_ROWS) if sums else ():
         slab = await connection.fetch(SQL.counts, *key, first_row, first_row + SLAB_ROWS)
         await asyncio.to_thread(_add_rows, sums, [row["counts"] for row in slab])
     return sums
@@ -210,7 +213,8 @@ async def _signatures(
     """Of every metric those that it was scored with, mostly one."""
     found: list[list[JsonObject]] = [[] for _ in benchmark.metrics]
     for record in await connection.fetch(SQL.signatures, job_no):
-        found[record["metric_no"]].append(orjson.loads(record["signature"]))
+        metric_no: int = record["metric_no"]
+        found[metric_no].append(orjson.loads(record["signature"]))
     return found
 
 
@@ -273,4 +277,6 @@ async def _add_result(
 
 def _columns_of(score: ScoreStatistics) -> tuple[object, ...]:
     shape = score.model_dump_json(include=SHAPE, exclude_none=True)
-    return (score.name, *(getattr(score, name) for name in STATISTICS), shape)
+    # A score of the whole has no type, and none is read of it; but the column takes no NULL.
+    told = score if score.score_type else score.model_copy(update={"score_type": "range"})
+    return (score.name, *(getattr(told, name) for name in STATISTICS), shape)

@@ -12,6 +12,7 @@ SELECT n_rows FROM job_dataset WHERE job_no = $1 ORDER BY dataset_no;
 -- name: slab
 -- Packed as the server sends arrays, so that a million values do not become a million objects.
 SELECT
+    count(*) AS n_rows,
     count(*) FILTER (WHERE is_failed) AS n_failed,
     string_agg(array_send(scores), '') AS scores
 FROM (

@@ -64,16 +64,21 @@ class PostgresScores:
                 facts = await self._facts_of(connection, chunk.job_id)
                 _check(chunk, samples, facts)
                 async with connection.transaction():
-                    if chunk.signatures != self._signed.get(chunk.job_id, ()):
-                        await _add_signatures(connection, facts.job_no, chunk.signatures)
-                    kept = await _keep(connection, chunk, samples, facts)
+                    kept = await _keep(
+                        connection,
+                        chunk,
+                        samples,
+                        facts,
+                        is_signed=chunk.signatures == self._signed.get(chunk.job_id, ()),
+                    )
         except _HasEnded as ended:
             async with self._database.connection() as connection:
                 await connection.execute(SQL.let_go, ended.job_no, chunk.chunk)
             return Kept(is_new=False)
-        if len(self._signed) >= JOBS_REMEMBERED:
-            self._signed.clear()
-        self._signed[chunk.job_id] = chunk.signatures
+        if kept.is_new:
+            if len(self._signed) >= JOBS_REMEMBERED:
+                self._signed.clear()
+            self._signed[chunk.job_id] = chunk.signatures
         return kept
 
     async def note_progress(self, progress: ChunkProgress) -> None:
@@ -152,8 +157,14 @@ def _is_object(text: bytes) -> bool:
 
 
 async def _keep(
-    connection: Connection, chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts
+    connection: Connection,
+    chunk: ChunkScored,
+    samples: Sequence[bytes],
+    facts: _Facts,
+    *,
+    is_signed: bool,
 ) -> Kept:
+    """`is_signed`: its signatures are stored already."""
     failed = {error.row for error in chunk.errors if error.failed}
     failed_samples = {
         error.row for error in chunk.errors if error.failed and error.stage == "sample"
@@ -179,6 +190,9 @@ async def _keep(
         raise unknown
     if gate["n_rows"] != chunk.n_rows:
         raise Malformed("misfit", f"{chunk.n_rows} rows, wanted {gate['n_rows']}")
+    if not is_signed:
+        # Behind the gate: what was scored twice is no part of the result, and neither is who scored it.
+        await _add_signatures(connection, facts.job_no, chunk.signatures)
     first_row: int = gate["first_row"]
     rows = score_rows(
         month=facts.month,
@@ -269,7 +283,7 @@ def _requests(asked: Sequence[Asked]) -> Iterable[JsonObject]:
 def _counts_by_row(chunk: ChunkScored) -> dict[int, bytes]:
     """Offset → a JSON list with an entry for each metric that counts; rows without any are left out."""
     return {
-        row: orjson.dumps(counts)
+        row: _written(counts)
         for row, counts in enumerate(zip(*chunk.counts, strict=True))
         if any(of_metric is not None for of_metric in counts)
     }
@@ -282,7 +296,15 @@ def _remarks_by_row(chunk: ChunkScored) -> dict[int, bytes]:
         found.setdefault(remark.row, []).append(
             remark.model_dump(mode="json", exclude={"row"}, exclude_none=True)
         )
-    return {row: orjson.dumps(remarks) for row, remarks in found.items()}
+    return {row: _written(remarks) for row, remarks in found.items()}
+
+
+def _written(said: Sequence[object]) -> bytes:
+    """Raises Malformed for an integer of more than 64 bits, which nobody could read again."""
+    try:
+        return orjson.dumps(said)
+    except orjson.JSONEncodeError as error:
+        raise Malformed("misfit", f"what is said of a row cannot be stored: {error}") from error
 
 
 def _sums(asked: Sequence[Asked]) -> tuple[int, int, int, int, int, float | None]:
