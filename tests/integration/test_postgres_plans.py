@@ -59,7 +59,7 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
     rows = OF_ROWS.rows.format(condition="true")
     rows_of_a_model = OF_ROWS.rows.format(condition="true AND model_no = $9::smallint")
     for name, sql, arguments, blocks_max in (
-        ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e", 0), FEW),
+        ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e", 0, 0), FEW),
         ("has chunk", SCORES.has_chunk, (job_no, 20), FEW),
         ("facts", SCORES.facts, (job_id,), FEW),
         ("count chunk", SCORES.count_chunk, (job_no, 500, 0, 0.1), FEW),
@@ -70,10 +70,16 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("demand", DISPATCH.demand, (64,), FEW),
         ("live demand", DISPATCH.live_demand, (64,), FEW),
         ("take", DISPATCH.take, (job_no, 16), SOME),
+        ("take live", DISPATCH.take_live, (job_no, 1, 4), FEW),
         ("confirm", DISPATCH.confirm, (job_no, "{1,2,3,4}"), FEW),
         ("give back", DISPATCH.give_back, (job_no, "{1,2,3,4}"), FEW),
         ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
         ("slab", FINALS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("counts", FINALS.counts, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("signatures", FINALS.signatures, (job_no,), FEW),
+        ("sign", SCORES.add_signatures, (job_no, '{"{}"}'), FEW),
+        ("asked", SCORES.note_asked, (job_no, 20, 1, 0, 0, 1, 1, 0.1), FEW),
+        ("asked by metrics", SCORES.note_asked_by_metrics, (job_no, 20, 1, 0, 0, 1, 1, 0.1), FEW),
         ("samples", DERIVING.samples, (job_no, MONTH, 0, 0, SLAB), A_SLAB_OF_BOTH_MODELS),
         (
             "left to do",
@@ -164,7 +170,7 @@ async def fill(
     status: str,
     chunk_status: str,
 ) -> tuple[int, str]:
-    """Jobs with two models, everything stored; number and id of the last."""
+    """Jobs with two models, the second of them judged, everything stored; number and id of the last."""
     await connection.execute(
         """
         WITH made AS (
@@ -178,8 +184,8 @@ async def fill(
             FROM generate_series(1, $2::int) AS i
             RETURNING job_no
         ), models AS (
-            INSERT INTO job_model (job_no, model_no, is_live, parallelism, repeats)
-            SELECT job_no, m, false, 1, 1
+            INSERT INTO job_model (job_no, model_no, is_live, parallelism, repeats, metric_endpoints)
+            SELECT job_no, m, false, 1, 1, CASE m WHEN 1 THEN '{http://judge}'::text [] ELSE '{}' END
             FROM made, generate_series(0, 1) AS m
         ), lines AS (
             INSERT INTO job_log (job_no, step, level, message)
@@ -189,13 +195,19 @@ async def fill(
             INSERT INTO item
             SELECT $4, job_no, 0, i, md5(i::text), repeat('x', 250)
             FROM made, generate_series(0, $5::bigint - 1) AS i
+        ), signatures AS (
+            INSERT INTO job_signature (job_no, metric_no, digest, signature)
+            SELECT job_no, i, '', repeat('x', 100)
+            FROM made, generate_series(0, 1) AS i
         ), chunks AS (
-            INSERT INTO chunk (job_no, chunk_no, dataset_no, model_no, first_row, n_rows, status)
-            SELECT job_no, 2 * i + m, 0, m, i * 500, 500, $6
+            INSERT INTO chunk (job_no, chunk_no, dataset_no, model_no, first_row, n_rows, status, is_live)
+            SELECT job_no, 2 * i + m, 0, m, i * 500, 500, $6, m = 1
             FROM made, generate_series(0, ($5::bigint - 1) / 500) AS i, generate_series(0, 1) AS m
         )
-        INSERT INTO score
-        SELECT $4, job_no, 0, m, i, 0, false, '{1, 2}', '{"output_text":"x"}', NULL
+        INSERT INTO score (
+            month, job_no, dataset_no, model_no, row_index, repeat, is_failed, scores, sample, counts
+        )
+        SELECT $4, job_no, 0, m, i, 0, false, '{1, 2}', '{"output_text":"x"}', '[[1,2]]'
         FROM made, generate_series(0, 1) AS m, generate_series(0, $5::bigint - 1) AS i
         """,
         name,
@@ -253,6 +265,7 @@ async def test_rows_of_a_job_that_was_stored_just_now_are_read_as_cheaply(
     of_rows = (
         "lines",
         "slab",
+        "counts",
         "samples",
         "left to do",
         "answered lines",
