@@ -8,7 +8,8 @@ import orjson
 from evalbus.cli.output import Style, Table, note, write_document, write_table, write_text
 from evalbus.datasets import Sources, check_first_rows
 from evalbus.errors import Invalid, SourceBroken
-from evalbus.models import Model, RecordedModel, build_model
+from evalbus.metrics import layout_of
+from evalbus.models import LiveModel, Model, RecordedModel, build_model
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.opening import DatasetOpening
 from evalbus.settings import load_settings
@@ -41,6 +42,8 @@ class Pair:
     model: str
     rows: int | None
     metrics: tuple[str, ...]
+    calls_per_row: int
+    """To the model and to whom metrics ask, without retries."""
     sample: JsonObject | None
     problem: str | None
 
@@ -60,7 +63,13 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
     seen = [_look_at(dataset, benchmark, opening) for dataset in benchmark.datasets]
     check_first_rows(benchmark, [dataset.first_rows for dataset in seen], uses)
     metrics = tuple(metric.name for metric in benchmark.metrics)
-    pairs = [_pair(dataset, name, model, metrics) for dataset in seen for name, model in models]
+    questions = len(layout_of(benchmark).respondents)
+    repeats = benchmark.params.repeats
+    pairs = [
+        _pair(dataset, name, model, metrics, _calls(model, questions, repeats))
+        for dataset in seen
+        for name, model in models
+    ]
     if style is Style.JSON:
         write_document({"benchmark": benchmark.name, "matrix": [asdict(pair) for pair in pairs]})
     else:
@@ -91,13 +100,21 @@ def _look_at(dataset: Dataset, benchmark: Benchmark, opening: DatasetOpening) ->
         reader.close()
 
 
-def _pair(dataset: DatasetSeen, name: str, model: Model, metrics: tuple[str, ...]) -> Pair:
+def _calls(model: Model, questions: int, repeats: int) -> int:
+    """How often somebody is asked about a row, if every answer comes at the first call."""
+    return repeats * (1 + questions) if isinstance(model, LiveModel) else questions
+
+
+def _pair(
+    dataset: DatasetSeen, name: str, model: Model, metrics: tuple[str, ...], calls_per_row: int
+) -> Pair:
     sample, problem = _first_answer(dataset, model)
     return Pair(
         dataset=dataset.name,
         model=name,
         rows=dataset.rows,
         metrics=metrics,
+        calls_per_row=calls_per_row,
         sample=sample,
         problem=problem,
     )
@@ -141,4 +158,6 @@ def _summary(pairs: Sequence[Pair]) -> str:
     counted = sum(count for count in rows if count is not None)
     at_least = "at least " if None in rows else ""
     metrics = len(pairs[0].metrics)
-    return f"dry run: {at_least}{counted} rows to answer and {at_least}{counted * metrics} metric values; nothing was started"
+    calls = sum(pair.calls_per_row * (pair.rows or 0) for pair in pairs)
+    asked = f", {at_least}{calls} calls" if any(pair.calls_per_row for pair in pairs) else ""
+    return f"dry run: {at_least}{counted} rows to answer{asked} and {at_least}{counted * metrics} metric values; nothing was started"
