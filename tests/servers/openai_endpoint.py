@@ -37,6 +37,11 @@ class Asked:
     number: int
     """1 for the first request with this prompt, 2 for its repeat."""
 
+    @property
+    def model(self) -> str:
+        """Who is asked, where several models are served here."""
+        return str(self.body.get("model", ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
@@ -128,6 +133,20 @@ def echo(asked: Asked) -> Act:
     return says(asked.prompt)
 
 
+def judges(*, seconds: float = 0.0, **scores: object) -> Act:
+    """A verdict as a judge is told to write it."""
+    verdict = {"explanation": "I have looked at it.", **scores}
+    return says(json.dumps(verdict), seconds=seconds)
+
+
+def rambles() -> Act:
+    """An essay in the place of a verdict: with numbers and labels in it, and none of them meant."""
+    return says(
+        "What is a good answer? Some would give it 5 of 5, others 1. " * 40
+        + "As a language model I would rather not decide."
+    )
+
+
 def betrays(asked: Asked) -> Act:
     """Repeats the Authorization header in its error, as careless endpoints do."""
     given = asked.headers.get("authorization", "")
@@ -174,6 +193,10 @@ class OpenAIEndpoint:
     def times_asked(self) -> Mapping[str, int]:
         """How often each prompt came."""
         return Counter(asked.prompt for asked in list(self.asked))
+
+    def times_asked_of(self, model: str) -> Mapping[str, int]:
+        """The same of one of the models that are served here."""
+        return Counter(asked.prompt for asked in list(self.asked) if asked.model == model)
 
     def start(self) -> None:
         """Return when it listens. Safe twice."""
