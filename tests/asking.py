@@ -76,6 +76,7 @@ class QueueRequest:
 
     queue: str
     body: JsonObject
+    type: str
     message_id: str
     headers: dict[str, str]
     traceparent: str | None
@@ -98,6 +99,7 @@ class QueueReach:
         queue: str,
         body: JsonObject,
         *,
+        type: str,
         message_id: str,
         headers: dict[str, str],
         traceparent: str | None,
@@ -107,6 +109,7 @@ class QueueReach:
         request = QueueRequest(
             queue=queue,
             body=body,
+            type=type,
             message_id=message_id,
             headers=headers,
             traceparent=traceparent,

@@ -152,6 +152,7 @@ class Endpoint:
         queue: str,
         body: JsonObject,
         *,
+        type: str,
         message_id: str,
         headers: dict[str, str],
         traceparent: str | None,

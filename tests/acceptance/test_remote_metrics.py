@@ -144,6 +144,7 @@ def test_both_kinds_score_every_row_once_and_each_row_says_what_was_asked(
     assert {asked.headers["authorization"] for asked in endpoint.asked} == {f"Bearer {SECRET}"}
     assert len({asked.message_id for asked in house.asked}) == len(house.asked) == 120
     assert {asked.headers["evalbus-job"] for asked in house.asked} == {job.name}
+    assert {asked.type for asked in house.asked} == {"evalbus.metric.request.v1"}
     seventh = next(asked for asked in house.asked if asked.headers["evalbus-row"] == "7")
     assert seventh.body == {
         "version": 1,

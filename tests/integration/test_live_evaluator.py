@@ -166,6 +166,7 @@ async def ask(
     answer = await reach.ask_queue(
         queue,
         {"version": 1, "prompt": prompt},
+        type=cloudevents.MODEL_REQUEST,
         message_id="call-17",
         headers={"evalbus-job": "capitals-1", "evalbus-row": "17"},
         traceparent=TRACEPARENT,

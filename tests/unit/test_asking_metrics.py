@@ -11,12 +11,8 @@ from pydantic import JsonValue
 
 from evalbus.evaluator.children import ScoringChildren
 from evalbus.evaluator.live_chunk import ENVELOPE_BYTES
-from evalbus.evaluator.remarks import (
-    DETAIL_BYTES_MAX,
-    LABEL_CHARACTERS_MAX,
-    RATIONALE_CHARACTERS_MAX,
-    REMARKS_BYTES_MAX,
-)
+from evalbus.evaluator.remarks import LABEL_CHARACTERS_MAX, REMARKS_BYTES_MAX
+from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX
 from evalbus.models import Call
 from evalbus.models.base import CacheMode
 from evalbus_schemas.base import JsonObject

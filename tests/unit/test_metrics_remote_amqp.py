@@ -58,7 +58,7 @@ async def test_a_request_is_what_the_contract_says() -> None:
 
     # then
     (asked,) = reach.asked
-    assert asked.queue == "metrics.house"
+    assert (asked.queue, asked.type) == ("metrics.house", "evalbus.metric.request.v1")
     assert asked.body == {
         "version": 1,
         "item": ITEM,

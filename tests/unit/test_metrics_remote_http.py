@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evalbus.errors import Invalid, NotAllowed
 from evalbus.metrics import Batch, LiveMetric, build_metric
-from evalbus.metrics.remote.json_path import JsonPath
+from evalbus.metrics.json_path import JsonPath
 from evalbus.models import CallFailed
 from evalbus.templates import RowsFailed
 from evalbus_schemas.base import JsonObject

@@ -42,7 +42,7 @@ async def test_a_request_is_what_the_contract_says() -> None:
 
     # then
     (asked,) = reach.asked
-    assert asked.queue == "models.house"
+    assert (asked.queue, asked.type) == ("models.house", "evalbus.model.request.v1")
     assert asked.body == {
         "version": 1,
         "model": "small-1",

@@ -29,6 +29,12 @@ class MetricScore:
 
     name: str
     value: float
+    label: str | None = None
+    """Of a rubric."""
+    rationale: str | None = None
+    """Why, where the metric says so: a judge's own words."""
+    detail: JsonObject | None = None
+    """What the metric saw."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +63,13 @@ def scored(row: Row) -> ScoredRow:
         sample=row.sample,
         metrics={
             metric: [
-                MetricScore(name=score.name, value=math.nan if score.value is None else score.value)
+                MetricScore(
+                    name=score.name,
+                    value=math.nan if score.value is None else score.value,
+                    label=score.label,
+                    rationale=score.rationale,
+                    detail=score.detail,
+                )
                 for score in scores
             ]
             for metric, scores in row.metrics.items()

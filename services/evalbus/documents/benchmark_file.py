@@ -41,7 +41,14 @@ def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonOb
     return {
         "oneOf": [
             *(
-                _alternative(type_name, table.find(type_name), name, definitions)
+                _alternative(
+                    type_name,
+                    table.find(type_name),
+                    name,
+                    definitions,
+                    # A model and a metric may have types of the same name.
+                    prefix=f"{table.group.rpartition('.')[2]}.{type_name}.",
+                )
                 for type_name in table.known()
             ),
             {
@@ -55,13 +62,18 @@ def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonOb
 
 
 def _alternative(
-    type_name: str, plugin: type[PlugIn], name: JsonValue, definitions: JsonObject
+    type_name: str,
+    plugin: type[PlugIn],
+    name: JsonValue,
+    definitions: JsonObject,
+    *,
+    prefix: str,
 ) -> JsonObject:
-    prefix = f"{type_name}."
     schema = plugin.Parameters.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
     for key, definition in cast(JsonObject, schema.get("$defs", {})).items():
         definitions[prefix + key] = definition
-    described = cleandoc(plugin.__doc__ or type_name)
+    # An editor shows it beside the key; examples in Python are of no use there.
+    described = cleandoc(plugin.__doc__ or type_name).partition(">>>")[0].strip()
     return {
         "title": type_name,
         "description": described,

@@ -1,4 +1,4 @@
-"""How live models get out of an evaluator: HTTP by whoever guards it, queues by the bus that the chunks came on."""
+"""How those who are asked are reached from an evaluator: HTTP by whoever guards it, queues by the bus that the chunks came on."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,8 +11,8 @@ from evalbus.bus.base import Bus, Message, Outgoing
 from evalbus.errors import Unavailable, Unroutable
 from evalbus.evaluator.advance import SOURCE
 from evalbus.models import CallFailed
-from evalbus.models.amqp import RESERVED_PREFIXES
 from evalbus.models.base import HttpAnswer, QueueAnswer
+from evalbus.models.queue_service import RESERVED_PREFIXES
 from evalbus.outside.http import Http
 from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
@@ -37,6 +37,7 @@ class OutsideReach:
         queue: str,
         body: JsonObject,
         *,
+        type: str,
         message_id: str,
         headers: dict[str, str],
         traceparent: str | None,
@@ -47,13 +48,13 @@ class OutsideReach:
         if queue.startswith(RESERVED_PREFIXES):
             raise CallFailed(
                 "no_queue",
-                f"{queue!r} is no queue of a model's: its name is reserved",
+                f"{queue!r} is no queue of a service's: its name is reserved",
                 is_retryable=False,
             )
         message = Message(
             body=orjson.dumps(body),
             id=message_id,
-            type=cloudevents.MODEL_REQUEST,
+            type=type,
             content_type=cloudevents.JSON,
             source=SOURCE,
             time=datetime.now(UTC),

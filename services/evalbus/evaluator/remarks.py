@@ -5,13 +5,11 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from evalbus.evaluator.plans import NamedMetric
-from evalbus.metrics import Columns, Remark
+from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX, Columns, Remark
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import ScoreRemark
 
 LABEL_CHARACTERS_MAX = 255
-RATIONALE_CHARACTERS_MAX = 8 * 1024
-DETAIL_BYTES_MAX = 16 * 1024
 REMARKS_BYTES_MAX = 1024 * 1024
 """Of one chunk together; behind that only labels are kept."""
 

@@ -7,7 +7,9 @@ from typing import Final
 import orjson
 
 from evalbus.metrics.base import (
+    DETAIL_BYTES_MAX,
     NON_FINITE,
+    RATIONALE_CHARACTERS_MAX,
     Batch,
     Columns,
     LiveMetric,
@@ -63,8 +65,10 @@ def _layout_of(metrics_json: bytes) -> Layout:
 
 
 __all__ = [
+    "DETAIL_BYTES_MAX",
     "METRICS",
     "NON_FINITE",
+    "RATIONALE_CHARACTERS_MAX",
     "Batch",
     "Columns",
     "Layout",

@@ -23,6 +23,11 @@ NO_REFERENCE = "no_reference"
 NO_CANDIDATE = "no_candidate"
 UNPARSABLE = "unparsable"
 NON_FINITE = "non_finite"
+OUT_OF_RANGE = "out_of_range"
+
+RATIONALE_CHARACTERS_MAX = 8 * 1024
+DETAIL_BYTES_MAX = 16 * 1024
+"""Of a row's score; a longer rationale is cut where rows are scored, and a larger detail is left out."""
 
 
 RepeatRule = Callable[[Sequence[float]], float]

@@ -12,7 +12,10 @@ UNKNOWN_RELEASE = "unknown"
 
 
 def signature_of(plugin: Plugin, metric: Metric) -> Signature:
-    """Of a plug-in and the metric that was built from it; releases are those of this process."""
+    """Of a plug-in and the metric that was built from it; releases are those of this process.
+
+    A parameter that changes no value is declared with `exclude=True`, and is left out.
+    """
     parameters = metric.Parameters.model_validate_json(orjson.dumps(plugin.parameters))
     return Signature(
         type=plugin.type,

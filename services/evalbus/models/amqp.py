@@ -11,9 +11,9 @@ from evalbus.models.base import OUTPUT_TEXT, Call, LiveModel, Reach, Reply
 from evalbus.models.call_logs import logged_call, logged_object
 from evalbus.models.parameters import LiveParameters
 from evalbus.models.prompts import Prompt, as_request
-from evalbus.models.queue_service import RESERVED_PREFIXES as RESERVED_PREFIXES
 from evalbus.models.queue_service import QueueName, QueueService
 from evalbus.templates import Template
+from evalbus_schemas import cloudevents
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits
 from evalbus_schemas.model_service import ModelRequest
@@ -37,7 +37,7 @@ class Amqp(LiveModel):
 
     def __init__(self, parameters: Parameters, limits: RowLimits) -> None:
         self._prompt = Prompt(parameters, limits)
-        self._service = QueueService(queue=parameters.queue)
+        self._service = QueueService(queue=parameters.queue, request_type=cloudevents.MODEL_REQUEST)
         self._model = parameters.model or parameters.queue
         self._inference = parameters.inference.fields
         self.endpoint = self._service.endpoint

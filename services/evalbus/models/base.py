@@ -108,13 +108,14 @@ class Reach(Protocol):
         queue: str,
         body: JsonObject,
         *,
+        type: str,
         message_id: str,
         headers: dict[str, str],
         traceparent: str | None,
         expires_seconds: float,
         timeout_seconds: float,
     ) -> QueueAnswer:
-        """Request and reply over the broker."""
+        """Request and reply over the broker; `type` is that of the request, as in evalbus_schemas.cloudevents."""
         ...
 
 

@@ -41,6 +41,8 @@ class QueueService:
     """One queue that requests are sent to; they have the call's id, and expire with its row."""
 
     queue: QueueName
+    request_type: str
+    """Of its messages, as in evalbus_schemas.cloudevents."""
 
     @property
     def place(self) -> str:
@@ -60,6 +62,7 @@ class QueueService:
         answer = await reach.ask_queue(
             self.queue,
             body,
+            type=self.request_type,
             message_id=call.id,
             headers={JOB_HEADER: call.job, ROW_HEADER: str(call.row)},
             traceparent=call.traceparent,

@@ -13,7 +13,7 @@ from evalbus.metrics.base import (
     missing_notes,
     with_gaps,
 )
-from evalbus.metrics.checks.patterns import DISTRIBUTION, Match, Pattern
+from evalbus.metrics.patterns import DISTRIBUTION, Match, Pattern
 from evalbus.templates import Template, compile_template
 from evalbus_schemas.base import Closed
 from evalbus_schemas.benchmark import Template as TemplateText

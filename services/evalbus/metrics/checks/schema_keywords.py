@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import isinf
 from typing import Any, Final, Protocol, cast
 
-from evalbus.metrics.checks.patterns import Pattern
+from evalbus.metrics.patterns import Pattern
 
 PATTERNED: Final = "patternProperties"
 

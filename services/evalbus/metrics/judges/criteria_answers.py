@@ -8,11 +8,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from evalbus.metrics.base import UNPARSABLE
-from evalbus.metrics.checks.patterns import whole
+from evalbus.metrics.json_path import JsonPath
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object
 from evalbus.metrics.judges.parsers import Said
 from evalbus.metrics.judges.verdicts import Unclear, cut
-from evalbus.metrics.remote.json_path import JsonPath
+from evalbus.metrics.patterns import whole
 from evalbus_schemas.base import JsonObject
 
 CRITERIA_SCHEMA: Final[JsonObject] = closed_object(

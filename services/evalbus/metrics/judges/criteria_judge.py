@@ -8,6 +8,7 @@ import orjson
 from pydantic import Field
 
 from evalbus.metrics.base import (
+    DETAIL_BYTES_MAX,
     NO_CANDIDATE,
     Batch,
     Columns,
@@ -29,8 +30,6 @@ from evalbus_schemas.benchmark import Template as TemplateText
 from evalbus_schemas.chunks import RowLimits
 
 AGREEMENT: Final = "agreement"
-DETAIL_BYTES_MAX = 16 * 1024
-"""What is kept of a remark's detail."""
 DETAIL_CHARACTERS: Final = (400, 100, 25, 1)
 """Of a criterion, and of what a judge says about it: the first that lets a detail fit."""
 

@@ -7,8 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from evalbus.metrics.base import Batch, Columns, LiveMetric, Note, Remark
-from evalbus.metrics.checks.patterns import DISTRIBUTION
+from evalbus.metrics.base import RATIONALE_CHARACTERS_MAX, Batch, Columns, LiveMetric, Note, Remark
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object, explained, nested
 from evalbus.metrics.judges.combining import Combine
 from evalbus.metrics.judges.default_prompt import default_prompt
@@ -16,7 +15,8 @@ from evalbus.metrics.judges.judged_score import ScoreOfJudges, agreement_name
 from evalbus.metrics.judges.panel import Panel, PanelParameters, silent_rows
 from evalbus.metrics.judges.parsers import JsonParser, RegexParser
 from evalbus.metrics.judges.scales import JudgedScore
-from evalbus.metrics.judges.verdicts import RATIONALE_CHARACTERS_MAX, rationale_of
+from evalbus.metrics.judges.verdicts import rationale_of
+from evalbus.metrics.patterns import DISTRIBUTION
 from evalbus.models.parameters import PromptParameter
 from evalbus.templates import Template
 from evalbus_schemas.base import JsonObject

@@ -11,6 +11,7 @@ from evalbus.metrics.judges.parsers import Said
 from evalbus.models import OUTPUT_TEXT, LiveModel, build_model
 from evalbus.models.base import CacheMode
 from evalbus.models.parameters import Inference, PriceParameters, PromptParameter
+from evalbus.outside.secret_names import SecretName
 from evalbus.templates import RowsFailed, Template
 from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import Plugin
@@ -27,7 +28,7 @@ OF_THE_METRIC: Final = ("prompt", "system_prompt")
 class JudgeModel(BaseModel):
     """A live model as a benchmark writes it, but for its prompt; what is not known here is up to its type.
 
-    What changes no value (price, cache, names) is left out of the metric's signature.
+    What changes no value (price, cache, secret, names) is left out of the metric's signature.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
@@ -41,6 +42,7 @@ class JudgeModel(BaseModel):
         Field(description="Temperature is 0 where nothing is said; null sends none."),
     ] = Inference(temperature=0.0)
     display_name: Annotated[str | None, Field(exclude=True)] = None
+    api_key_secret: Annotated[SecretName | None, Field(exclude=True)] = None
     price: Annotated[PriceParameters | None, Field(exclude=True)] = None
     cache: Annotated[CacheMode | None, Field(exclude=True)] = None
 
@@ -65,6 +67,7 @@ class JudgeModel(BaseModel):
             inference = {RESPONSE_FORMAT: response_format, **inference}
         written = {
             "display_name": self.display_name,
+            "api_key_secret": self.api_key_secret,
             "price": None if self.price is None else self.price.model_dump(mode="json"),
             "cache": self.cache,
         }

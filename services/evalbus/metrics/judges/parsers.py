@@ -8,10 +8,10 @@ from pydantic import Field, JsonValue, field_validator
 
 from evalbus.errors import Invalid
 from evalbus.metrics.base import UNPARSABLE
-from evalbus.metrics.checks.patterns import Pattern
+from evalbus.metrics.json_path import CHARACTERS_MAX, JsonPath
 from evalbus.metrics.judges.said_json import json_in
 from evalbus.metrics.judges.verdicts import Unclear
-from evalbus.metrics.remote.json_path import CHARACTERS_MAX, JsonPath
+from evalbus.metrics.patterns import Pattern
 from evalbus_schemas.base import Closed
 
 

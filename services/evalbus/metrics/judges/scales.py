@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from evalbus.metrics.base import UNPARSABLE, RubricLevel, ScoreDeclaration
+from evalbus.metrics.base import OUT_OF_RANGE, UNPARSABLE, RubricLevel, ScoreDeclaration
 from evalbus.metrics.judges.combining import majority_of_repeats
 from evalbus.metrics.judges.parsers import JsonParser, Parser
 from evalbus.metrics.judges.verdicts import Unclear, Verdict, cut
@@ -15,7 +15,6 @@ from evalbus.templates import as_text
 from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import ScoreDirection
 
-OUT_OF_RANGE: Final = "out_of_range"
 UNKNOWN_LABEL: Final = "unknown_label"
 
 LEVELS_MAX = 64

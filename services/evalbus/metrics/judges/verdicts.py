@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evalbus.metrics.checks.patterns import whole
+from evalbus.metrics.base import RATIONALE_CHARACTERS_MAX
+from evalbus.metrics.patterns import whole
 
 BEGINNING_CHARACTERS = 120
-RATIONALE_CHARACTERS_MAX = 8192
 BETWEEN: Final = "\n\n"
 
 

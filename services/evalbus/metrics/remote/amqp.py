@@ -6,13 +6,22 @@ from typing import Annotated, Final
 import orjson
 from pydantic import Field, JsonValue
 
-from evalbus.metrics.base import UNPARSABLE, Batch, Columns, LiveMetric, Note, Remark
+from evalbus.metrics.base import (
+    RATIONALE_CHARACTERS_MAX,
+    UNPARSABLE,
+    Batch,
+    Columns,
+    LiveMetric,
+    Note,
+    Remark,
+)
 from evalbus.metrics.remote.declared_scores import DeclaredScore, DeclaredScores, columns_of
 from evalbus.models.answers import Garbage, beginning
 from evalbus.models.base import CacheMode, Call, Reach, Reply, Respondent
 from evalbus.models.call_logs import logged_call, logged_object
 from evalbus.models.queue_service import QueueName, QueueService
 from evalbus.templates import Template
+from evalbus_schemas import cloudevents
 from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.chunks import RowLimits
 from evalbus_schemas.metric_service import MetricRequest
@@ -21,7 +30,6 @@ SCORES: Final = "scores"
 """The field of the reply, and of a respondent's sample, that has them."""
 
 LABEL_CHARACTERS_MAX: Final = 255
-RATIONALE_CHARACTERS_MAX: Final = 8 * 1024
 
 
 class Amqp(LiveMetric):
@@ -54,7 +62,8 @@ class Amqp(LiveMetric):
         cache: Annotated[
             CacheMode,
             Field(
-                description="Whether replies are kept for other jobs and taken from them; a service may change at any time."
+                exclude=True,
+                description="Whether replies are kept for other jobs and taken from them; a service may change at any time.",
             ),
         ] = "off"
 
@@ -94,7 +103,9 @@ class ScoringQueue(Respondent):
     price = None
 
     def __init__(self, parameters: Amqp.Parameters) -> None:
-        self._service = QueueService(queue=parameters.queue)
+        self._service = QueueService(
+            queue=parameters.queue, request_type=cloudevents.METRIC_REQUEST
+        )
         self._params = parameters.params
         self.endpoint = self._service.endpoint
         self.cache = parameters.cache

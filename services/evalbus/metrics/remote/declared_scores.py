@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from evalbus.metrics.base import (
     NON_FINITE,
+    OUT_OF_RANGE,
     UNPARSABLE,
     Columns,
     Note,
@@ -20,7 +21,6 @@ from evalbus_schemas.base import Closed
 from evalbus_schemas.benchmark import ScoreDirection
 
 NO_VALUE: Final = "no_value"
-OUT_OF_RANGE: Final = "out_of_range"
 
 SCORES_MAX: Final = 64
 

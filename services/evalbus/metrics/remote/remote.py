@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from evalbus.metrics.base import Batch, Columns, LiveMetric
+from evalbus.metrics.json_path import JsonPath, JsonPathText
 from evalbus.metrics.remote.body import Body
 from evalbus.metrics.remote.declared_scores import DeclaredScore, DeclaredScores, columns_of
-from evalbus.metrics.remote.json_path import JsonPath, JsonPathText
 from evalbus.metrics.remote.requests import sendable
 from evalbus.models.base import CacheMode, Call, Reach, Reply, Respondent
 from evalbus.models.call_logs import logged_call, logged_object
@@ -80,11 +80,12 @@ class Remote(LiveMetric):
             ),
         ]
         scores: DeclaredScores[RemoteScore]
-        api_key_secret: SecretName | None = None
+        api_key_secret: Annotated[SecretName | None, Field(exclude=True)] = None
         cache: Annotated[
             CacheMode,
             Field(
-                description="Whether answers are kept for other jobs and taken from them; a service may change at any time."
+                exclude=True,
+                description="Whether answers are kept for other jobs and taken from them; a service may change at any time.",
             ),
         ] = "off"
 

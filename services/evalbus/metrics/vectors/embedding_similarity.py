@@ -55,11 +55,14 @@ class EmbeddingModel(Closed):
     model: Annotated[
         str, Field(min_length=1, max_length=255, description="How the endpoint calls it.")
     ]
-    api_key_secret: SecretName | None = None
-    price: EmbeddingPrice | None = None
+    api_key_secret: Annotated[SecretName | None, Field(exclude=True)] = None
+    price: Annotated[EmbeddingPrice | None, Field(exclude=True)] = None
     cache: Annotated[
         CacheMode,
-        Field(description="Whether similarities are kept for other jobs and taken from them."),
+        Field(
+            exclude=True,
+            description="Whether similarities are kept for other jobs and taken from them.",
+        ),
     ] = "on"
 
 
