@@ -339,6 +339,25 @@ async def test_a_judge_that_never_answers_ends_the_job_after_fifty_rows(
     assert ended.rows == 64
 
 
+async def test_where_models_and_judges_are_silent_who_was_first_is_named_with_the_cause(
+    stores: Stores,
+) -> None:
+    job, _ = await stores.a_job_read(a_judged_job(live=("live",)), rows=200, in_chunks_of=100)
+    first, *others = (await stores.take())[:4]
+    for sent in others:
+        await keep(stores, sent, unanswered=range(sent.n_rows))
+
+    errors = [a_failed_row(row, message="no such model") for row in range(first.n_rows)]
+    scored = a_scored_chunk(first, scores=[[None] * first.n_rows], errors=errors)
+    await stores.scores.keep(scored, samples_of(scored, b"{}"))
+
+    ended = await stores.jobs.job("default", job.name)
+    assert ended.error is not None
+    assert ended.error.message == (
+        "model 'live' gave no answer for any of its first 64 rows: broken: no such model"
+    )
+
+
 async def test_a_judge_that_answers_without_a_number_is_not_silent(stores: Stores) -> None:
     job, _ = await stores.a_job_read(a_judged_job(), rows=200, in_chunks_of=100)
 

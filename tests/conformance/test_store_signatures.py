@@ -96,17 +96,20 @@ async def test_a_service_that_was_started_again_adds_none(
     assert await signatures_of(stores, "job") == [(OLD,)]
 
 
+@pytest.mark.parametrize(
+    ("of_last", "expected"), [(OLD, (OLD,)), (NEW, (OLD, NEW))], ids=["the same", "another"]
+)
 async def test_a_chunk_that_was_scored_twice_has_the_signature_of_what_was_kept(
-    stores: Stores,
+    stores: Stores, of_last: Signature, expected: tuple[Signature, ...]
 ) -> None:
     await stores.a_job_read(a_new_job(name="job"), rows=2, in_chunks_of=1)
     first, last = await stores.take()
-    for sent, signature in ((first, OLD), (first, NEW), (last, OLD), (last, NEW)):
+    for sent, signature in ((first, OLD), (first, NEW), (last, of_last)):
         scored = a_scored_chunk(sent, signatures=[signature])
         await stores.scores.keep(scored, samples_of(scored))
     await stores.finalize()
 
-    assert await signatures_of(stores, "job") == [(OLD,)]
+    assert await signatures_of(stores, "job") == [expected]
 
 
 async def test_an_answer_that_was_refused_leaves_no_signature(stores: Stores) -> None:

@@ -32,7 +32,8 @@ async def judge(
     without = [error for error in chunk.errors if is_unanswered(error)]
     if without and params.ignore_request_failure is False:
         first = without[0]
-        message = f"{_who(first, model)} gave no answer for a row: {first.code}: {first.message}"
+        who = _who(first.metric, model)
+        message = f"{who} gave no answer for a row: {first.code}: {first.message}"
         await jobs.fail(connection, job_no, code="request_failed", message=message)
         return
     if (
@@ -41,8 +42,8 @@ async def judge(
     ):
         n_rows: int = await connection.fetchval(SQL.model_rows, job_no, model_no)
         if n_rows >= HOPELESS_ROWS:
-            cause = await _first_cause(connection, job_no, month, model_no)
-            who = _who(without[0], model)
+            metric, cause = await _first_cause(connection, job_no, month, model_no)
+            who = _who(metric, model)
             message = f"{who} gave no answer for any of its first {n_rows} rows: {cause}"
             await jobs.fail(connection, job_no, code="model_failed", message=message)
             return
@@ -58,13 +59,15 @@ def is_unanswered(error: ScoreError) -> bool:
     return error.failed and (error.stage == "sample" or error.unanswered)
 
 
-def _who(error: ScoreError, model: str) -> str:
-    return (
-        f"model {model!r}" if error.metric is None else f"who is asked by metric {error.metric!r}"
-    )
+def _who(metric: str | None, model: str) -> str:
+    return f"model {model!r}" if metric is None else f"who is asked by metric {metric!r}"
 
 
-async def _first_cause(connection: Connection, job_no: int, month: date, model_no: int) -> str:
+async def _first_cause(
+    connection: Connection, job_no: int, month: date, model_no: int
+) -> tuple[str | None, str]:
+    """Of the first row that failed: the metric for which somebody was asked, None for the model, and why."""
     errors: str | None = await connection.fetchval(SQL.first_cause, job_no, month, model_no)
-    first = orjson.loads(errors or "[{}]")[0]
-    return storable(f"{first.get('code', 'failed')}: {first.get('message', '')}")
+    first: dict[str, str | None] = orjson.loads(errors or "[{}]")[0]
+    cause = f"{first.get('code', 'failed')}: {first.get('message', '')}"
+    return first.get("metric"), storable(cause)
