@@ -27,7 +27,7 @@ from tests.acceptance.judged import (
     row_of,
     verdict_on,
 )
-from tests.acceptance.live import LOCAL, SECRET, knows
+from tests.acceptance.live import LOCAL, SECRET, a_live_benchmark, knows
 from tests.acceptance.test_refusals import publish
 from tests.acceptance.test_secrets_and_addresses import PUBLIC_ONLY, everything_in
 from tests.servers.deadline import wait_until
@@ -304,6 +304,56 @@ def test_a_model_and_its_judge_at_one_endpoint_never_ask_more_at_once_than_the_j
     assert set(endpoint.times_asked_of(MODEL).values()) == {1}
     assert set(endpoint.times_asked_of(JUDGE).values()) == {1}
     assert result.results[0].scores[0].mean == 1.0
+
+
+def test_what_judges_and_models_of_two_jobs_ask_of_one_endpoint_never_exceeds_what_it_bears(
+    amqp_url: str, database_url: str, tmp_path: Path, endpoint: OpenAIEndpoint
+) -> None:
+    limited = {**LOCAL, "EVALBUS_ENDPOINT_PARALLELISM": "8"}
+    system = System(amqp_url, database_url, tmp_path, settings=limited)
+    system.migrate()
+    endpoint.behaviour = both(
+        model=lambda asked: knows(asked, seconds=0.05),
+        judge=lambda asked: verdict_on(asked, seconds=0.05),
+    )
+    judged = a_judged_benchmark(a_judge(endpoint), rows=100, params={"parallelism": 8})
+    asking = a_live_benchmark(endpoint, rows=100, model={"cache": "off"}, params={"parallelism": 8})
+    try:
+        system.start("producer", "results", "evaluator", evaluators=2)
+        with Client(amqp_url=amqp_url) as client:
+            jobs = [client.jobs.start(benchmark) for benchmark in (judged, asking)]
+            ended = [client.jobs.wait(job.name, timeout_seconds=SECONDS) for job in jobs]
+    finally:
+        system.stop()
+
+    assert [(job.status, job.rows, job.failed_rows) for job in ended] == [("completed", 100, 0)] * 2
+    assert 1 < endpoint.most_at_once <= 8
+    assert (len(endpoint.times_asked_of(JUDGE)), len(endpoint.times_asked_of(MODEL))) == (100, 100)
+
+
+def test_a_judge_that_dies_half_way_and_comes_back_costs_no_row(
+    client: Client, endpoint: OpenAIEndpoint
+) -> None:
+    slow = both(judge=lambda asked: verdict_on(asked, seconds=0.05))
+    with OpenAIEndpoint(slow) as judge:
+        job = client.jobs.start(a_judged_benchmark(a_judge(judge), rows=120, model=endpoint))
+        wait_until(
+            lambda: client.jobs.get(job.name).rows > 10,
+            timeout_seconds=30,
+            otherwise=lambda: repr(client.jobs.why(job.name)),
+        )
+        judge.stop()
+        wait_until(
+            lambda: client.jobs.why(job.name).reason == "circuit_open",
+            timeout_seconds=20,
+            otherwise=lambda: repr(client.jobs.why(job.name)),
+        )
+        judge.start()
+        ended = client.jobs.wait(job.name, timeout_seconds=SECONDS)
+
+    assert (ended.status, ended.rows, ended.failed_rows) == ("completed", 120, 0)
+    assert set(endpoint.times_asked_of(MODEL).values()) == {1}
+    assert scores_of(client, ended)["quality"].mean == 3.0
 
 
 def test_answers_are_judged_afterwards_without_asking_the_model_again(

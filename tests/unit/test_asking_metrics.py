@@ -353,15 +353,18 @@ async def test_what_one_metric_was_told_is_not_taken_for_another() -> None:
         a_plugin("jury", name=name, juror="same", judges=("one",)) for name in ("first", "other")
     ]
     endpoint = Endpoint(first=[_answer, _says("no")])
+    chunk = a_live_chunk("Paris", model=RECORDED, metrics=alike, concurrency=1)
+    shelf = Shelf()
 
     # when
-    async with running(endpoint) as evaluator:
-        (scored,) = await evaluator.score(
-            a_live_chunk("Paris", model=RECORDED, metrics=alike, concurrency=1)
-        )
+    async with running(endpoint, shelf=shelf) as evaluator:
+        await evaluator.score(chunk)
+        await eventually(lambda: len(shelf.kept) == 2)
+        await evaluator.score(chunk)
+        first, again = await evaluator.results(2)
 
     # then
-    assert scored.columns == ((1.0,), (0.0,))
+    assert first.columns == again.columns == ((1.0,), (0.0,))
     assert len(endpoint.calls) == 2
 
 
