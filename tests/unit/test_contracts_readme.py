@@ -58,9 +58,9 @@ def test_its_metric_can_be_used_as_it_stands() -> None:
     )
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)
-    length: type[Metric] = names["Length"]
+    kind: type[Metric] = names["ShareOfRoom"]
 
-    metric = length(length.Parameters.model_validate({"characters_max": 10}), RowLimits())
+    metric = kind(kind.Parameters.model_validate({"characters_max": 10}), RowLimits())
     scored = metric.score(Batch([{}, {}], [{"output_text": "Paris"}, {"output_text": ""}]))
 
     assert [list(column) for column in scored.values] == [[0.5, 0.0]]
