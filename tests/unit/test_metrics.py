@@ -288,6 +288,16 @@ def test_a_text_without_a_number_gives_no_score(text: str) -> None:
     assert reason == "unparsable"
 
 
+PIECES = st.sampled_from(["0", "1", "12", "345", "6789", ",", ",", ".", "$", "%", "!)"])
+
+
+@given(pieces=st.lists(PIECES, max_size=7))
+def test_a_plain_number_is_the_same_behind_a_bracket(pieces: list[str]) -> None:
+    word = "".join(pieces)
+
+    assert last_number(word) == last_number("(" + word)
+
+
 WORDS = st.sampled_from(
     ["7", "-3", "1,000", "$2.50", "a", "x-1", "5%", "1e3", "=", "3.", ",", "\n"]
 )

@@ -38,10 +38,15 @@ _NUMBER: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_USUAL: Final = re.compile(
+    r"[$€£]?([1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?)%?[.,;:!?)]*"
+).fullmatch
+"""A word that is a number without sign and exponent, as most are; the pattern above reads it alike, and slower."""
 _DIGIT: Final = re.compile(r"\d")
 _MARKS: Final = str.maketrans(dict.fromkeys(_GROUPING) | dict.fromkeys(_POINTS, "."))
 _SIGNS: Final = str.maketrans(_MINUS + "\uff0b", "-" * len(_MINUS) + "+")
 
+_WORDS_LOOKED_AT: Final = 5
 _TAIL_CHARACTERS: Final = 32
 """A long text is searched from here before its end first."""
 
@@ -49,10 +54,16 @@ _TAIL_CHARACTERS: Final = 32
 def last_number(text: str) -> Decimal | None:
     """The number that ends last; None when there is none, or none that a computer could hold."""
     # No number has a blank in it, and none depends on what stands before one: what is the last
-    # number behind some blank is the last number of the whole. Most answers end in plain digits, or in these and a point.
-    word = text[text.rfind(" ") + 1 :].rstrip(".")
-    if word.isdecimal():
-        return Decimal(word)
+    # number behind some blank is the last number of the whole. Most answers have a plain one among their last words.
+    end = len(text)
+    for _ in range(_WORDS_LOOKED_AT):
+        start = text.rfind(" ", 0, end) + 1
+        word = text[start:end]
+        if usual := _USUAL(word):
+            return Decimal(usual[1].replace(",", ""))
+        if start == 0 or _DIGIT.search(word) is not None:
+            break
+        end = start - 1
     if _DIGIT.search(text) is None:
         return None
     cut = text.rfind(" ", 0, -_TAIL_CHARACTERS) + 1
