@@ -288,12 +288,19 @@ def test_a_text_without_a_number_gives_no_score(text: str) -> None:
     assert reason == "unparsable"
 
 
-PIECES = st.sampled_from(["0", "1", "12", "345", "6789", ",", ",", ".", "$", "%", "!)"])
+GROUPS = st.lists(st.sampled_from(["0", "012", "1", "12", "345", "6789"]), min_size=1, max_size=4)
 
 
-@given(pieces=st.lists(PIECES, max_size=7))
-def test_a_plain_number_is_the_same_behind_a_bracket(pieces: list[str]) -> None:
-    word = "".join(pieces)
+@given(
+    groups=GROUPS,
+    before=st.sampled_from(["", "$", "€"]),
+    mark=st.sampled_from([",", ".", ", "]),
+    end=st.sampled_from(["", ".", ".5", ".5%", "%.", "!)", ",1", "a"]),
+)
+def test_a_plain_number_is_the_same_behind_a_bracket(
+    groups: list[str], before: str, mark: str, end: str
+) -> None:
+    word = before + mark.join(groups) + end
 
     assert last_number(word) == last_number("(" + word)
 
