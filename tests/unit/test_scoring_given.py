@@ -89,6 +89,7 @@ def test_its_item_need_not_even_be_readable() -> None:
         (ITEM + b"\x1e[1]", "undecodable"),
         (ITEM + b"\x1e{}\x1eno reason", "undecodable"),
         (ITEM + b'\x1e{}\x1e["only a code"]', "undecodable"),
+        (ITEM + b'\x1e{"output_text":"a"}\x1e{"no":"reason"}', "undecodable"),
         (b'\x1e{"output_text":"a"}', "too_large"),
         (b'[]\x1e{"output_text":"a"}', "undecodable"),
     ],
