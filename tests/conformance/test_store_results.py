@@ -304,7 +304,7 @@ async def test_only_the_fields_that_were_asked_for_are_told(stores: Stores) -> N
     (result,) = (await stores.results.list(ListResults(aggregate_fields=("mean",)))).data
 
     (score,) = result.results[0].scores
-    assert score.model_dump().keys() == {"name", "scope", "count", "mean"}
+    assert score.model_dump().keys() == {"name", "count", "mean"}
 
 
 async def test_a_page_that_is_too_large_is_refused_with_what_helps(stores: Stores) -> None:

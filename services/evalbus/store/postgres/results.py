@@ -38,8 +38,6 @@ _SIGNATURES = TypeAdapter(tuple[tuple[Signature, ...], ...])
 
 CORPUS_FIELDS = frozenset({"scope", "count", "nan_count", "n_failed", "mean"})
 """Of what lies in columns, all that a score of scope `corpus` has: it is no range score of one row."""
-ALWAYS_TOLD = frozenset({"scope", "count"})
-"""Beside the name; without its scope a value for all rows would pass for the mean over them."""
 
 # The number of a result decides among equals, so that no page repeats or passes one by.
 ORDERS: dict[ResultSort, str] = {
@@ -203,6 +201,8 @@ def _statistics(line: "asyncpg.Record", fields: frozenset[str] | None) -> ScoreS
     elif fields is None or not fields.isdisjoint(SHAPE):
         found |= orjson.loads(line["shape"])
     if fields is not None:
-        found = {name: value for name, value in found.items() if name in fields | ALWAYS_TOLD}
+        # Without its scope a value for all rows together would pass for the mean over them.
+        always = {"count", "scope"} if is_corpus else {"count"}
+        found = {name: value for name, value in found.items() if name in fields | always}
     # By way of JSON, whose arrays and numbers are what the contract was written with.
     return ScoreStatistics.model_validate_json(orjson.dumps({"name": line["score"]} | found))
