@@ -197,6 +197,33 @@ def test_a_verdict_that_is_none_leaves_its_row_without_a_score_and_fails_nothing
     assert [row.failed for row in rows.values()] == [False] * 10
 
 
+def test_whatever_characters_a_judge_uses_its_verdict_counts(
+    client: Client, endpoint: OpenAIEndpoint
+) -> None:
+    odd = [
+        "\0\x1e\x1f\x7f",
+        "\\u0000\\ud800\\udfff",
+        "\u2028\ufeff\U0001f600",
+        "</think>",
+        "漢" * 20_000,
+    ]
+    endpoint.behaviour = both(
+        judge=lambda asked: says(
+            f'{{"explanation": "{odd[row_of(asked)]}", "quality": 5, "verdict": "good"}}'
+        )
+    )
+
+    job = run(client, a_judged_benchmark(a_judge(endpoint), rows=len(odd)))
+
+    scores = scores_of(client, job)
+    rows = rows_of(client, job.name)
+    assert (job.status, job.failed_rows) == ("completed", 0)
+    assert [row.metric_errors for row in rows if row.item["a"] != "3"] == [None] * 4
+    # What stands before the end of thoughts is none of the verdict, and the rest is no JSON.
+    assert (scores["quality"].count, scores["verdict"].mean) == (4, 1.0)
+    assert all(row.metrics["default/judge"][0].rationale for row in rows)
+
+
 def test_a_judge_that_throttles_hangs_and_talks_nonsense_costs_no_row(
     client: Client, endpoint: OpenAIEndpoint
 ) -> None:
