@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalbus.errors import Invalid, Malformed
+from evalbus.evaluator.plans import NamedMetric
+from evalbus.evaluator.remarks import remarks_of
 from evalbus.evaluator.scoring import check_lines, join_lines, score_chunk, split_lines
+from evalbus.metrics import Columns, Remark, build_metric
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
-from evalbus_schemas.chunks import RowLimits
+from evalbus_schemas.chunks import RowLimits, ScoreRemark
 from tests.scoring import OUTPUT, REFERENCE, a_chunk_of, a_plugin, a_request, exact_match, parsed
 
 STRING_CHECK = a_plugin(
@@ -263,3 +266,30 @@ def test_a_chunk_of_a_producer_that_knows_more_is_scored_by_what_is_known_here()
 
     # then
     assert scored.columns == ((1.0,),)
+
+
+def remarks_on_a_row(*remarks: tuple[tuple[int, int], Remark]) -> list[ScoreRemark]:
+    """Of a metric with one score, about the only row that it was given, which is the eighth of its chunk."""
+    named = NamedMetric(name="exact", metric=build_metric(exact_match(), RowLimits()))
+    return remarks_of(named, [7], Columns(values=[[1.0]], remarks=dict(remarks)))
+
+
+def test_what_a_metric_says_names_row_and_score_and_can_be_written_whatever_it_is() -> None:
+    # given
+    half = "half of a character: \ud800"
+
+    # when
+    (said,) = remarks_on_a_row(((0, 0), Remark(label=half, rationale=half, detail={"n": math.nan})))
+
+    # then
+    assert (said.row, said.metric, said.score) == (7, "exact", "exact-match")
+    assert said.label == said.rationale == "half of a character: \ufffd"
+    assert said.detail == {"n": None}
+    assert ScoreRemark.model_validate_json(said.model_dump_json()) == said
+
+
+@pytest.mark.parametrize("about", [(1, 0), (0, 1)], ids=["row", "score"])
+def test_a_remark_about_what_there_is_not_is_refused(about: tuple[int, int]) -> None:
+    # when, then
+    with pytest.raises(LookupError):
+        remarks_on_a_row((about, Remark(label="good")))

@@ -6,6 +6,7 @@ import orjson
 
 from evalbus.evaluator.plans import NamedMetric
 from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX, Columns, Remark
+from evalbus.metrics.patterns import whole
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import ScoreRemark
 
@@ -40,7 +41,9 @@ def fitting(remarks: Iterable[ScoreRemark]) -> tuple[ScoreRemark, ...]:
 
 
 def cut(text: str, characters_max: int) -> str:
-    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+    """As much of it as may be written, in characters that can be."""
+    written = whole(text)
+    return written if len(written) <= characters_max else written[: characters_max - 1] + "…"
 
 
 def _remark(row: int, metric: str, score: str, remark: Remark) -> ScoreRemark:
