@@ -8,7 +8,7 @@ from pydantic import Field
 from evalbus_schemas.base import JsonObject, Labels, Moment, Open
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.names import Name, Reference
-from evalbus_schemas.scores import Count
+from evalbus_schemas.scores import Count, ScoreScope
 
 RESULTS_IN_EVENT_MAX = 200
 
@@ -22,6 +22,7 @@ class ScoreSummary(Open):
     model: Reference
     metric: Reference
     score: str
+    scope: ScoreScope = "row"
     mean: float | None
     count: Count
     nan_count: Count

@@ -264,7 +264,8 @@ class ComparedCell(Open):
     """One column's score, and how its rows stand against the baseline's, paired by row id.
 
     `delta` is the mean difference over the rows that both have a value for; `better` and `worse` follow the metric's
-    direction, and for a score without one count higher as better.
+    direction, and for a score without one count higher as better. Where nothing can be paired (corpus scores, and
+    repeats that are not averaged) `delta` is the difference of the two means, and all counts of pairs are null.
     """
 
     mean: float | None

@@ -39,13 +39,16 @@ ALTER TABLE result
     ADD COLUMN signatures text NOT NULL DEFAULT '[]';
 
 ALTER TABLE result_score
+    -- One value for all rows is neither a range nor a rubric.
+    ALTER COLUMN score_type DROP NOT NULL,
     ADD COLUMN scope text NOT NULL DEFAULT 'row' CHECK (scope IN ('row', 'corpus')),
     -- Of the metric, at the first of its scores.
     ADD COLUMN detail text;
 
 -- migrate:down
 
-ALTER TABLE result_score DROP COLUMN scope, DROP COLUMN detail;
+UPDATE result_score SET score_type = 'range' WHERE score_type IS NULL;
+ALTER TABLE result_score ALTER COLUMN score_type SET NOT NULL, DROP COLUMN scope, DROP COLUMN detail;
 ALTER TABLE result DROP COLUMN signatures;
 DROP TABLE job_signature;
 ALTER TABLE score DROP COLUMN counts, DROP COLUMN remarks;

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 
 from evalbus.store.base import Lease, Stretch
 from evalbus.store.fairness import calls_per_chunk
@@ -56,12 +57,18 @@ class SizedRow:
 
 
 def live_rows_max(lease: Lease) -> int:
-    """How many rows a chunk has at most that waits for somebody outside; a row waits once for each question."""
+    """How many rows a chunk has at most that waits for somebody outside: first for answers, then for what is said of
+    them. A single row that may take longer stands alone."""
     params, limits = lease.benchmark.params, lease.limits
-    questions = max(model.is_live + len(model.metric_endpoints) for model in lease.models)
-    rounds = max(int(LIVE_CHUNK_SECONDS // (params.row_timeout * max(questions, 1))), 1)
-    least = calls_per_chunk(params.parallelism, limits.endpoint_parallelism)
-    return min(limits.live_chunk_rows, rounds * least)
+    calls = calls_per_chunk(params.parallelism, limits.endpoint_parallelism)
+
+    def seconds(rows: int) -> float:
+        questions = ((rows * one.is_live, rows * len(one.metric_endpoints)) for one in lease.models)
+        rounds = (ceil(to_model / calls) + ceil(to_others / calls) for to_model, to_others in questions)
+        return params.row_timeout * max(rounds)
+
+    sizes = range(1, limits.live_chunk_rows + 1)
+    return max((rows for rows in sizes if seconds(rows) <= LIVE_CHUNK_SECONDS), default=1)
 
 
 def chunks_of_stretches(lease: Lease, stretches: Sequence[Stretch]) -> list[ChunkRows]:

@@ -31,10 +31,11 @@ class Source:
             left = await connection.fetch(SQL.samples, *here, *rows)
         else:
             copied = await connection.fetchval(SQL.copy_scored, *here, *there, *rows)
-            await connection.execute(SQL.count_copied, lease.job_no, copied)
             if copied:
                 await connection.execute(SQL.copy_signatures, self._job_no, lease.job_no)
             left = await connection.fetch(SQL.left_to_do, *there, *rows, *here)
+            # Behind the signatures: who keeps a scored chunk adds those first as well, and then locks the job row.
+            await connection.execute(SQL.count_copied, lease.job_no, copied)
         return chunks_of_rows(
             lease,
             self._dataset_no,

@@ -39,8 +39,12 @@ counted AS (
 SELECT count(*) FROM copied;
 
 -- name: copy_signatures
+-- In order, as scored chunks add theirs: otherwise two may wait for each other.
 INSERT INTO job_signature (job_no, metric_no, digest, signature)
-SELECT $2, metric_no, digest, signature FROM job_signature WHERE job_no = $1
+SELECT $2, metric_no, digest, signature
+FROM job_signature
+WHERE job_no = $1
+ORDER BY metric_no, digest
 ON CONFLICT DO NOTHING;
 
 -- name: left_to_do

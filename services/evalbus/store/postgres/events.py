@@ -31,6 +31,7 @@ def event_of(job: Job, results: Sequence[MetricResult] = ()) -> BenchmarkEvent:
             model=result.model,
             metric=result.metric,
             score=score.name,
+            scope=score.scope,
             mean=score.mean,
             count=score.count,
             nan_count=score.nan_count or 0,

@@ -277,6 +277,4 @@ async def _add_result(
 
 def _columns_of(score: ScoreStatistics) -> tuple[object, ...]:
     shape = score.model_dump_json(include=SHAPE, exclude_none=True)
-    # A score of the whole has no type, and none is read of it; but the column takes no NULL.
-    told = score if score.score_type else score.model_copy(update={"score_type": "range"})
-    return (score.name, *(getattr(told, name) for name in STATISTICS), shape)
+    return (score.name, *(getattr(score, name) for name in STATISTICS), shape)

@@ -53,6 +53,7 @@ class PostgresUpkeep:
             async with connection.transaction():
                 await connection.execute(SQL.reclaim_chunks, job["job_no"])
                 await connection.execute(SQL.reclaim_log, job["job_no"])
+                await connection.execute(SQL.reclaim_signatures, job["job_no"])
                 await connection.execute(SQL.reclaimed, job["job_no"])
             return True
 

@@ -142,5 +142,8 @@ DELETE FROM chunk WHERE job_no = $1;
 -- name: reclaim_log
 DELETE FROM job_log WHERE job_no = $1;
 
+-- name: reclaim_signatures
+DELETE FROM job_signature WHERE job_no = $1;
+
 -- name: reclaimed
 UPDATE job SET reclaimed_at = now() WHERE job_no = $1;

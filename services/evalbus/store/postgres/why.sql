@@ -44,7 +44,8 @@ SELECT
             SELECT sum(c.concurrency) AS calls
             FROM chunk AS c
             JOIN job_model AS o ON o.job_no = c.job_no AND o.model_no = c.model_no
-            JOIN unnest(m.endpoint || m.metric_endpoints) AS place (endpoint)
+            -- Each once, though a metric may ask there more than once about a row: its chunk takes its calls but once.
+            JOIN (SELECT DISTINCT unnest(m.endpoint || m.metric_endpoints) AS endpoint) AS place
                 ON place.endpoint = ANY(o.endpoint || o.metric_endpoints)
             WHERE c.status = 'sent' AND c.is_live
             GROUP BY place.endpoint
