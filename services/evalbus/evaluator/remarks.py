@@ -33,6 +33,7 @@ def fitting(remarks: Iterable[ScoreRemark]) -> tuple[ScoreRemark, ...]:
     for remark in sorted(remarks, key=lambda remark: remark.row):
         size = len(orjson.dumps([remark.rationale, remark.detail]))
         if size > room:
+            room = 0
             kept.append(remark.model_copy(update={"rationale": None, "detail": None}))
         else:
             kept.append(remark)

@@ -20,7 +20,7 @@ from evalbus.evaluator.given import (
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
 from evalbus.evaluator.remarks import cut, remarks_of
 from evalbus.evaluator.settling import Blame, settle
-from evalbus.metrics import NON_FINITE, Batch, Columns, LiveMetric, Note
+from evalbus.metrics import COUNTS_BYTES_MAX, NON_FINITE, Batch, Columns, LiveMetric, Note
 from evalbus.templates import TemplateError
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits, ScoreError, ScoreRemark
@@ -421,12 +421,20 @@ def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:
 
 
 def _checked_counts(scored: Columns, n_rows: int) -> tuple[Counts | None, ...]:
-    """The same for its counts; none at all if it does not count."""
+    """The same for its counts; none at all if it does not count.
+
+    Raises TypeError or ValueError for what cannot be written, or takes more room than a row's counts may.
+    """
     if scored.counts is None:
         return ()
     if len(scored.counts) != n_rows:
         raise TypeError(f"wanted counts of {n_rows} rows, found {len(scored.counts)}")
-    return COUNTS.validate_python(tuple(scored.counts))
+    counts = COUNTS.validate_python(tuple(scored.counts))
+    # Now, so that it concerns the row that it is about, and not the message that all of them go into.
+    size = max(len(orjson.dumps(of_row)) for of_row in counts)
+    if size > COUNTS_BYTES_MAX:
+        raise ValueError(f"counts of {size} bytes for a row, where {COUNTS_BYTES_MAX} may be")
+    return counts
 
 
 def _unexplained(value: float) -> Note:

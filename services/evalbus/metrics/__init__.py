@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from evalbus.metrics.base import (
+    COUNTS_BYTES_MAX,
     DETAIL_BYTES_MAX,
     NON_FINITE,
     RATIONALE_CHARACTERS_MAX,
@@ -65,6 +66,7 @@ def _layout_of(metrics_json: bytes) -> Layout:
 
 
 __all__ = [
+    "COUNTS_BYTES_MAX",
     "DETAIL_BYTES_MAX",
     "METRICS",
     "NON_FINITE",

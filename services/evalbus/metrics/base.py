@@ -28,6 +28,8 @@ OUT_OF_RANGE = "out_of_range"
 RATIONALE_CHARACTERS_MAX = 8 * 1024
 DETAIL_BYTES_MAX = 16 * 1024
 """Of a row's score; a longer rationale is cut where rows are scored, and a larger detail is left out."""
+COUNTS_BYTES_MAX = 4 * 1024
+"""Of a row's counts as JSON; a row with more fails, as one does whose counts have more than 64 bits."""
 
 
 RepeatRule = Callable[[Sequence[float]], float]
