@@ -56,9 +56,9 @@ class Chrf(TranslationMetric):
         ] = False
 
     formula = (
-        "100 · (1 + β²) · P · R / (β² · P + R), P and R being the means over all lengths n of matched / candidate's and "
-        "matched / reference's n-grams; the corpus score sums the three counts of each length over all rows first. "
-        "With eps_smoothing the mean over all lengths of this F-score."
+        "100 · (1 + β²) · P · R / (β² · P + R), P and R being the means of matched / candidate's and matched / "
+        "reference's n-grams, over the lengths n that both texts have; the corpus score sums the three counts of each "
+        "length over all rows first. With eps_smoothing the mean of this F-score over all lengths."
     )
     source = (
         "Popović, chrF: character n-gram F-score for automatic MT evaluation, WMT 2015, and chrF++: words helping "
