@@ -64,7 +64,9 @@ def live_rows_max(lease: Lease) -> int:
 
     def seconds(rows: int) -> float:
         questions = ((rows * one.is_live, rows * len(one.metric_endpoints)) for one in lease.models)
-        rounds = (ceil(to_model / calls) + ceil(to_others / calls) for to_model, to_others in questions)
+        rounds = (
+            ceil(to_model / calls) + ceil(to_others / calls) for to_model, to_others in questions
+        )
         return params.row_timeout * max(rounds)
 
     sizes = range(1, limits.live_chunk_rows + 1)
