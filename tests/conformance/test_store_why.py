@@ -261,3 +261,21 @@ async def test_a_job_that_has_ended_waits_for_nothing(stores: Stores) -> None:
     answer = await why(stores)
 
     assert (answer.status, answer.reason, answer.oldest_chunk) == ("cancelled", "nothing", None)
+
+
+async def test_a_job_takes_each_place_once_though_two_of_its_judges_are_asked_there(
+    stores: Stores,
+) -> None:
+    new = a_new_job(
+        name="first",
+        benchmark=a_benchmark(params=Params(parallelism=8)),
+        metric_endpoints=("http://judge", "http://judge"),
+    )
+    limits = new.limits.model_copy(update={"endpoint_parallelism": 8})
+    await stores.a_job_read(replace(new, limits=limits), rows=200, in_chunks_of=100)
+
+    (sent,) = await stores.take(most=1)
+
+    assert sent.asking is not None
+    assert sent.asking.concurrency == 4
+    assert (await why(stores)).reason == "nothing"
