@@ -22,9 +22,6 @@ ALTER TABLE score
     -- Labels, rationales and details, as a JSON list.
     ADD COLUMN remarks text;
 
--- What jobs under way have counted so far.
-UPDATE chunk SET n_unanswered = n_failed_sample WHERE n_failed_sample IS NOT NULL;
-
 -- Releases of metrics that a job was scored with: one for each metric, unless evaluators differ.
 CREATE TABLE job_signature (
     job_no bigint NOT NULL REFERENCES job,

@@ -84,11 +84,14 @@ RETURNING job_no;
 
 -- name: model_rows
 -- Nothing at all once everybody who was asked about some row has answered, which nearly always the first chunk shows.
+-- Chunks kept by the release before this one say of how many rows the model was silent, which is the same.
 SELECT coalesce(sum(n_rows), 0) AS n_rows
 FROM chunk
-WHERE job_no = $1 AND model_no = $2 AND n_unanswered IS NOT NULL
+WHERE job_no = $1 AND model_no = $2 AND coalesce(n_unanswered, n_failed_sample) IS NOT NULL
     AND NOT EXISTS (
-        SELECT 1 FROM chunk WHERE job_no = $1 AND model_no = $2 AND n_unanswered < n_rows
+        SELECT 1
+        FROM chunk
+        WHERE job_no = $1 AND model_no = $2 AND coalesce(n_unanswered, n_failed_sample) < n_rows
     );
 
 -- name: let_go
