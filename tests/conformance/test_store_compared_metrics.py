@@ -168,3 +168,23 @@ async def test_a_score_over_attempts_of_models_that_answered_once_is_paired(stor
 
     cell = told(line.cells[1])
     assert (cell["n_paired"], cell["better"], cell["equal"], cell["delta"]) == (2, 1, 1, 0.5)
+
+
+async def test_a_score_over_more_attempts_than_there_were_has_no_value_and_pairs_nothing(
+    stores: Stores,
+) -> None:
+    passed = a_plugin("pass-at-k", of={"type": "exact-match", "reference": "Paris"}, k=[1, 2])
+    benchmark = a_benchmark(models=("old", "new"), metrics=(passed,))
+    await stores.a_job_read(a_new_job(name="job", benchmark=benchmark), rows=2)
+    for sent in await stores.take():
+        scored = a_scored_chunk(sent, scores=[[1.0, 0.0], [1.0, 0.0]])
+        await stores.scores.keep(scored, samples_of(scored))
+    await stores.finalize()
+
+    of_one, of_two = (
+        [told(cell) for cell in line.cells] for line in (await compare(stores)).scores
+    )
+
+    assert [(cell.get("mean"), cell["count"]) for cell in of_one] == [(0.5, 2), (0.5, 2)]
+    assert [(cell.get("mean"), cell["count"]) for cell in of_two] == [(None, 0), (None, 0)]
+    assert (of_one[1]["n_paired"], "n_paired" in of_two[1]) == (2, False)

@@ -31,7 +31,8 @@ class PassAtK(Metric):
     It is for rows that a model answers repeatedly. Each attempt has 1 if the other metric's score reaches
     `threshold` and 0 if not; where lower scores are better, if it does not exceed it. The attempts of a row are then
     taken together by the unbiased estimator, not by a mean of tries: with n attempts that have a value and c that
-    passed, `1 - C(n-c, k) / C(n, k)`. Fewer than k attempts with a value give the row none.
+    passed, `1 - C(n-c, k) / C(n, k)`. Fewer than k attempts with a value give the row none;
+    a recorded model makes a single one.
 
     An attempt that the other metric cannot score has no value, for the reason which that metric gives. Scores for all
     rows together are not looked at, and a metric that asks somebody outside cannot be the other one.

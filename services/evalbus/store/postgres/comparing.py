@@ -160,13 +160,18 @@ class PostgresComparisons:
     ) -> dict[tuple[str, str, str], ComparedCell]:
         of_baseline = self._layout_of(baseline.source.benchmark).scores
         of_this = self._layout_of(column.source.benchmark).scores
-        unpaired = self._layout_of(column.source.benchmark).not_averaged
+        not_averaged = self._layout_of(column.source.benchmark).not_averaged
         is_repeated = max(_repeats_of(baseline), _repeats_of(column)) > 1
-        shared = [
-            name
-            for name in of_this
-            if name in of_baseline and not (is_repeated and name in unpaired)
-        ]
+        workspace = column.source.result.workspace
+
+        def is_paired(metric: str, score: str) -> bool:
+            if (metric, score) not in not_averaged:
+                return True
+            # Of a single attempt the value itself, unless it needs more of them.
+            has_value = cells[(dataset, reference(workspace, metric), score)].mean is not None
+            return has_value and not is_repeated
+
+        shared = [name for name in of_this if name in of_baseline and is_paired(*name)]
         if not shared:
             return {}
         records = await connection.fetch(
@@ -184,7 +189,7 @@ class PostgresComparisons:
         for record in records:
             score_no: int = record["score_no"]
             metric, score = shared[score_no - 1]
-            key = (dataset, reference(column.source.result.workspace, metric), score)
+            key = (dataset, reference(workspace, metric), score)
             is_lower_better = directions[(metric, score)] == "lower"
             higher, lower = record["higher"], record["lower"]
             paired[key] = cells[key].model_copy(

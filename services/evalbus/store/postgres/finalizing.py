@@ -118,7 +118,9 @@ class PostgresFinals:
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
                 key, size = (job_no, dataset_no, model_no, month), sizes[dataset_no]
-                read = _values if repeats[model_no] == 1 else _values_over_repeats
+                # What needs several attempts has no value of a single one either.
+                is_plain = repeats[model_no] == 1 and not layout.not_averaged
+                read = _values if is_plain else _values_over_repeats
                 # Fewer than the dataset has, where a derived job had no samples to score.
                 n_rows, n_failed, values = await read(connection, layout, key, size)
                 names = (
@@ -176,7 +178,7 @@ async def _values(
 async def _values_over_repeats(
     connection: Connection, layout: Layout, key: Key, size: int
 ) -> "tuple[int, int, list[array[float]]]":
-    """The same where each row was asked for more than once: a row's value is what its metric makes of its repeats."""
+    """The same where a row may have been answered repeatedly: its value is what its metric makes of its repeats."""
     values = [array("d") for _ in layout.scores]
     n_rows = n_failed = 0
     for first_row in range(0, size, SLAB_ROWS):
