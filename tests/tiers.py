@@ -30,6 +30,9 @@ NOT_TIERS = ("servers", "benchmarks")
 # What fails soonest comes first.
 ORDER = ("unit", "conformance", "integration", "acceptance", "faults")
 WITHOUT_SERVERS = ("unit",)
+# Many short tests. The others start processes themselves, and watch how these take turns.
+SIDE_BY_SIDE = ("unit", "conformance")
+PROCESSES_MAX = 4
 NO_SERVER = 69
 
 
@@ -113,19 +116,30 @@ def _steps(
         for task in tiers
         if task in TASKS
     ]
-    if folders:
-        # One run for all folders: they share the servers.
-        steps.append(
-            Step(
-                name=", ".join(folders),
-                command=[
-                    *(sys.executable, "-m", "pytest", f"--basetemp={scratch / 'pytest'}"),
-                    *(f"tests/{folder}" for folder in folders),
-                    *for_pytest,
-                ],
+    side_by_side = [folder for folder in folders if folder in SIDE_BY_SIDE]
+    one_by_one = [folder for folder in folders if folder not in SIDE_BY_SIDE]
+    # One run for all folders of a kind: they share the servers.
+    for number, (some, options) in enumerate(
+        ((side_by_side, [f"--numprocesses={_processes()}"]), (one_by_one, []))
+    ):
+        if some:
+            steps.append(
+                Step(
+                    name=", ".join(some),
+                    command=[
+                        *(sys.executable, "-m", "pytest", f"--basetemp={scratch / str(number)}"),
+                        *options,
+                        *(f"tests/{folder}" for folder in some),
+                        *for_pytest,
+                    ],
+                )
             )
-        )
     return steps
+
+
+def _processes() -> int:
+    """Each has servers of its own; more than a few of these want more memory than they save time."""
+    return min(os.cpu_count() or 1, PROCESSES_MAX)
 
 
 def _get_servers() -> None:

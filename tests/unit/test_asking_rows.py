@@ -13,7 +13,7 @@ from evalbus.evaluator.asking import CIRCUIT_OPEN_CODE, Asker, Outcome, Question
 from evalbus.evaluator.circuit import OUTAGES_MAX, Circuit
 from evalbus.evaluator.given import WhyNot
 from evalbus.evaluator.retrying import PAUSE_SECONDS_MAX, pause_seconds
-from evalbus.models import Call, Reach, Reply
+from evalbus.models import Call, CallFailed, Reach, Reply
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import Asking, RowLimits
 from tests.fast_forward import fast_forward
@@ -413,3 +413,22 @@ async def test_senseless_token_counts_cost_no_answer() -> None:
 
     # then
     assert (outcome.asked.input_tokens, outcome.asked.output_tokens) == (None, 5)
+
+
+class Garbled(Parrot):
+    """Says why it failed with half of a character."""
+
+    async def ask(self, request: JsonObject, call: Call, reach: Reach) -> Reply:
+        raise CallFailed("odd", "half \ud83d", is_retryable=False)
+
+
+@fast_forward
+async def test_why_it_failed_can_be_written_down_whatever_it_was_put_together_from() -> None:
+    # given
+    model = Garbled(Parrot.Parameters(), RowLimits())
+
+    # when
+    outcome = await replace(an_asker(Endpoint()), respondent=model).ask(a_question())
+
+    # then
+    assert reason(outcome) == ("odd", "after 1 call: half \ufffd")

@@ -43,12 +43,15 @@ class ScoredRow:
 
     row_index: int
     row_id: str
+    repeat: int
     dataset: str
     model: str
     item: JsonObject
     sample: JsonObject
     metrics: dict[str, list[MetricScore]]
     requests: list[JsonObject]
+    latency_seconds: float | None
+    """Of the call that a live model answered; None out of the cache."""
     metric_errors: dict[str, str] | None
     failed: bool
 
@@ -57,6 +60,7 @@ def scored(row: Row) -> ScoredRow:
     return ScoredRow(
         row_index=row.row_index,
         row_id=row.row_id,
+        repeat=row.repeat,
         dataset=row.dataset,
         model=row.model,
         item=row.item,
@@ -75,6 +79,7 @@ def scored(row: Row) -> ScoredRow:
             for metric, scores in row.metrics.items()
         },
         requests=list(row.requests),
+        latency_seconds=row.latency_seconds,
         metric_errors=row.metric_errors,
         failed=row.failed,
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
+from evalbus.characters import whole
 from evalbus.evaluator.plans import NamedMetric
 from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX, Columns, Remark
-from evalbus.metrics.patterns import whole
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import ScoreRemark
 

@@ -28,6 +28,8 @@ OUT_OF_RANGE = "out_of_range"
 RATIONALE_CHARACTERS_MAX = 8 * 1024
 DETAIL_BYTES_MAX = 16 * 1024
 """Of a row's score; a longer rationale is cut where rows are scored, and a larger detail is left out."""
+WHOLE_DETAIL_BYTES_MAX = 256 * 1024
+"""Of the scores of all rows together; a larger one is left out."""
 COUNTS_BYTES_MAX = 4 * 1024
 """Of a row's counts as JSON; a row with more fails, as one does whose counts have more than 64 bits."""
 
@@ -192,7 +194,10 @@ class Metric(PlugIn):
     def score(self, batch: Batch) -> Columns: ...
 
     def whole(self, total: Counts) -> Whole:
-        """The values of `corpus` from the sum of the rows' counts, of at least one row; pure."""
+        """The values of `corpus` from the sum of the rows' counts, of at least one row; pure.
+
+        When it raises, they have no values, and the detail says why.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no corpus scores")
 
 

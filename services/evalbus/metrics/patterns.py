@@ -6,6 +6,7 @@ RE2 knows no look-around and no back-references. `\\d`, `\\w`, `\\s` and `\\b` a
 from importlib import import_module
 from typing import Final, Protocol, cast
 
+from evalbus.characters import whole
 from evalbus.errors import Invalid
 
 DISTRIBUTION: Final = "google-re2"
@@ -62,15 +63,6 @@ class Pattern:
     def fullmatch(self, text: str) -> Match | None:
         """Its match with the whole text."""
         return self._compiled.fullmatch(whole(text))
-
-
-def whole(text: str) -> str:
-    """The same text with U+FFFD for every half of a character (a lone surrogate), which UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _refusal(text: str, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from evalbus.characters import whole
 from evalbus.errors import EvalbusError
 from evalbus_schemas.base import JsonObject
 
@@ -29,9 +30,10 @@ class CallFailed(EvalbusError):
         retry_after_seconds: float | None = None,
         log: JsonObject | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+        # Who is asked may be a stranger's code, and its words have to be written down.
+        self.code = whole(code)
+        self.message = whole(message)
+        super().__init__(self.message)
         self.is_retryable = is_retryable
         self.is_outage = is_outage
         """True: it says something about the endpoint, not about this request (no connection, a time-out, 5xx)."""

@@ -7,12 +7,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from evalbus.characters import whole
 from evalbus.metrics.base import UNPARSABLE
 from evalbus.metrics.json_path import JsonPath
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object
 from evalbus.metrics.judges.parsers import Said
 from evalbus.metrics.judges.verdicts import Unclear, cut
-from evalbus.metrics.patterns import whole
 from evalbus_schemas.base import JsonObject
 
 CRITERIA_SCHEMA: Final[JsonObject] = closed_object(

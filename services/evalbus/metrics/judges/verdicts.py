@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from evalbus.characters import whole
 from evalbus.metrics.base import RATIONALE_CHARACTERS_MAX
-from evalbus.metrics.patterns import whole
 
 BEGINNING_CHARACTERS = 120
 BETWEEN: Final = "\n\n"
