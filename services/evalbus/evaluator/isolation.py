@@ -40,12 +40,15 @@ def parts_after(part: Part, lost: ChildLost) -> list[Part]:
     """The rows of a part over which a child was lost, cut so that the one to blame stands alone in the end.
 
     Rows that were done before are taken to be good, and whatever was at work is suspected. Every part is either
-    smaller than the one before or looked at more closely.
+    smaller than the one before or looked at more closely. Raises TransientError if no row was come to in time, though
+    they were taken one by one: then it is the plan that does not get ready, and fewer rows do not help it.
     """
     done, at_work = lost.progress.rows_done, lost.progress.rows_at_work
     if at_work == 0 and not part.is_suspect:
         return [Part(first=part.first, count=part.count, is_suspect=True)]
     if at_work == 0:
+        if lost.code == "overran":
+            raise TransientError(f"a scoring child {lost.how} to get ready")
         # Row by row, and yet lost before the first of them.
         done, at_work = 0, max(1, part.count // 2)
     behind = done + at_work
