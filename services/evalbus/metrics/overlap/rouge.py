@@ -65,7 +65,8 @@ class Rouge(Metric):
 
     formula = (
         "2 · P · R / (P + R), with P = shared / candidate's and R = shared / reference's runs of n words (rouge_n), or "
-        "words (rouge_L and rouge_Lsum), where the words shared are those of a longest common subsequence."
+        "words: those shared are in a longest common subsequence of the two texts (rouge_L), or in one of a line of the "
+        "reference with some line of the candidate (rouge_Lsum)."
     )
     source = (
         "Lin, ROUGE: A Package for Automatic Evaluation of Summaries, 2004; as the rouge-score package 0.1.2 computes "
