@@ -64,9 +64,9 @@ class Bleu(TranslationMetric):
 
     formula = (
         "100 · BP · exp(mean of ln pₙ, n = 1..4), pₙ = matched / all n-grams of the candidate, each matched at most as "
-        "often as one reference has it, no match at all being smoothed as smooth says; BP = exp(1 - r/c) if c < r, else 1, with c the words of the candidate and r "
-        "those of the reference nearest in length. The corpus score sums matches and lengths over all rows first; "
-        "for a row, lengths n without n-grams are left out (effective order)."
+        "often as one reference has it, and none at all smoothed as `smooth` says; BP = exp(1 - r/c) if c < r, else 1, "
+        "with c the words of the candidate and r those of the reference nearest in length. The corpus score sums matches "
+        "and lengths over all rows first; for a row, lengths n without n-grams are left out (effective order)."
     )
     source = (
         "Papineni et al., BLEU: a Method for Automatic Evaluation of Machine Translation, ACL 2002; as sacrebleu "
