@@ -153,7 +153,7 @@ def test_without_the_extra_it_is_refused_with_how_to_get_it(
 
 async def test_a_bomb_costs_its_own_row_and_no_other() -> None:
     # given
-    limits = RowLimits(row_seconds=5.0)
+    limits = RowLimits(row_seconds=2.0)
     metric = a_plugin("math", reference=REFERENCE, candidate=OUTPUT)
     answers = ["5", "$9^{9^{9^{9}}}$", "5"]
     request, body = a_chunk_of(
