@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from evalbus.metrics.base import (
     LiveMetric,
@@ -21,22 +20,22 @@ class Layout:
 
     metrics: Sequence[tuple[str, Metric]]
 
-    @cached_property
+    @property
     def scores(self) -> tuple[tuple[str, str], ...]:
         """The (metric, score) names in the order in which a row's values are kept."""
         return tuple((name, score.name) for name, metric in self.metrics for score in metric.scores)
 
-    @cached_property
+    @property
     def declarations(self) -> tuple[ScoreDeclaration, ...]:
         """How to read the values of a row, in the same order."""
         return tuple(score for _, metric in self.metrics for score in metric.scores)
 
-    @cached_property
+    @property
     def over_repeats(self) -> tuple[RepeatRule, ...]:
         """How the repeats of a row become one value, in the same order."""
         return tuple(score.over_repeats for score in self.declarations)
 
-    @cached_property
+    @property
     def not_averaged(self) -> frozenset[tuple[str, str]]:
         """The scores whose rule is another than the mean."""
         return frozenset(
@@ -45,12 +44,12 @@ class Layout:
             if rule is not mean_of_repeats
         )
 
-    @cached_property
+    @property
     def counted(self) -> tuple[str, ...]:
         """The metrics with corpus scores, in the order in which a row's counts are kept."""
         return tuple(name for name, metric in self.metrics if metric.corpus)
 
-    @cached_property
+    @property
     def directions(self) -> dict[tuple[str, str], ScoreDirection]:
         """Whether more is better, by (metric, score), corpus scores included."""
         return {
@@ -59,7 +58,7 @@ class Layout:
             for score in (*metric.scores, *metric.corpus)
         }
 
-    @cached_property
+    @property
     def respondents(self) -> tuple[tuple[str, int, Respondent], ...]:
         """Whom live metrics ask, with the metric and the place among its respondents."""
         return tuple(
