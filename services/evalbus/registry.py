@@ -61,7 +61,7 @@ class Table(Generic[T]):
         place = f"{where}: " if where else ""
         try:
             found: object = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Importing runs a stranger's code; whatever that raises, the benchmark cannot run here.
             raise Invalid(
                 f"{place}{self.kind} {point.name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"
@@ -84,6 +84,9 @@ def build(table: Table[P], plugin: Plugin, *, limits: RowLimits, where: str) -> 
         return found(parameters, limits)
     except Invalid as error:
         raise Invalid(f"{where}: {error.message}", error.data) from None
+    except (Exception, SystemExit) as error:
+        # Building runs a stranger's code as well.
+        raise Invalid(f"{where}: cannot be built: {type(error).__name__}: {error}") from error
 
 
 def _refusal(error: ValidationError, model: type[BaseModel], where: str) -> Invalid:

@@ -88,7 +88,7 @@ def _warm(plugin: Plugin, limits: RowLimits) -> Metric:
     metric = build_metric(plugin, limits)
     try:
         metric.warm_up()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A stranger's code may raise anything; whatever it is, the plan cannot run here.
         raise Invalid(f"metric {plugin.name!r} cannot score here: {error!r}") from error
     return metric

@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from evalbus.errors import Invalid
 from evalbus.metrics.base import (
     COUNTS_BYTES_MAX,
     DETAIL_BYTES_MAX,
@@ -35,6 +36,7 @@ from evalbus_schemas.benchmark import Benchmark, Plugin
 from evalbus_schemas.chunks import RowLimits
 
 LAYOUTS_KEPT_MAX = 64
+SCORE_NAME_CHARACTERS_MAX = 255
 
 METRICS: Final = Table[Metric](
     kind="metric type",
@@ -46,7 +48,16 @@ METRICS: Final = Table[Metric](
 
 def build_metric(plugin: Plugin, limits: RowLimits) -> Metric:
     """The metric that a benchmark names; raises Invalid."""
-    return build(METRICS, plugin, limits=limits, where=f"metric {plugin.name!r}")
+    where = f"metric {plugin.name!r}"
+    metric = build(METRICS, plugin, limits=limits, where=where)
+    names: set[str] = set()
+    for score in (*metric.scores, *metric.corpus):
+        if not 0 < len(score.name) <= SCORE_NAME_CHARACTERS_MAX or not score.name.isprintable():
+            raise Invalid(f"{where}: {score.name[:80]!r} is no name for a score")
+        if score.name in names:
+            raise Invalid(f"{where}: has two scores with the name {score.name!r}")
+        names.add(score.name)
+    return metric
 
 
 def layout_of(benchmark: Benchmark) -> Layout:
