@@ -16,6 +16,7 @@ EvalbusError
 │   ├── Malformed             a message that cannot be understood
 │   ├── UnknownJob            a message about a job that nobody knows
 │   ├── SourceBroken          a dataset that can no longer be read as it was accepted
+│   ├── NoResult              rows that no result can be made of
 │   ├── TemplateError         one row cannot be rendered (templates/base.py)
 │   ├── RowsFailed            some rows of a batch cannot (templates/base.py)
 │   ├── WrongSamples          rows that are not what a class of benchmark is made of (client/samples.py)
@@ -111,6 +112,10 @@ class SourceBroken(PermanentError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class NoResult(PermanentError):
+    """All rows of a job are stored, and yet no result can be made of them."""
 
 
 class WrongSettings(PermanentError):

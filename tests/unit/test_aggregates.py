@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from evalbus.errors import NoResult
 from evalbus.metrics import Batch, Columns, Metric, RubricLevel, ScoreDeclaration, Whole
 from evalbus.results.aggregates import aggregate, corpus_statistics, statistics
 from evalbus.store.base import CountedMetric, ScoreColumn
@@ -622,8 +623,17 @@ def test_without_a_row_that_takes_part_the_metric_is_not_asked() -> None:
 def test_a_metric_that_gives_too_few_or_too_many_values_of_the_whole_is_found_out(
     values: Sequence[float],
 ) -> None:
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(NoResult, match=f"wanted 2 values, found {len(values)}"):
         corpus_statistics(a_counted((1,)), Fixed(*values))
+
+
+def test_a_metric_that_would_end_the_service_is_named_instead() -> None:
+    class Quitting(Fixed):
+        def whole(self, total: Counts) -> Whole:
+            raise SystemExit("no more")
+
+    with pytest.raises(NoResult, match="SystemExit: no more"):
+        corpus_statistics(a_counted((1,)), Quitting(1.0, 1.0))
 
 
 def test_a_score_of_the_whole_has_no_field_that_only_rows_have() -> None:

@@ -7,7 +7,7 @@ import orjson
 from evalbus.characters import whole
 from evalbus.evaluator.plans import NamedMetric
 from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX, Columns, Remark
-from evalbus_schemas.base import JsonObject
+from evalbus.metrics.details import readable
 from evalbus_schemas.chunks import ScoreRemark
 
 LABEL_CHARACTERS_MAX = 255
@@ -16,7 +16,7 @@ REMARKS_BYTES_MAX = 1024 * 1024
 
 
 def remarks_of(named: NamedMetric, rows: Sequence[int], scored: Columns) -> list[ScoreRemark]:
-    """The metric's remarks, each cut to its limits; a detail that is too large is left out.
+    """The metric's remarks, each cut to its limits; a detail that is too large or too deep is left out.
 
     Raises TypeError, ValueError or LookupError for what is no remark, or is about no row or score.
     """
@@ -55,14 +55,7 @@ def _remark(row: int, metric: str, score: str, remark: Remark) -> ScoreRemark:
         score=score,
         label=None if label is None else cut(label, LABEL_CHARACTERS_MAX),
         rationale=None if rationale is None else cut(rationale, RATIONALE_CHARACTERS_MAX),
-        detail=None if remark.detail is None else _readable(remark.detail),
+        detail=None
+        if remark.detail is None
+        else readable(remark.detail, bytes_max=DETAIL_BYTES_MAX),
     )
-
-
-def _readable(detail: JsonObject) -> JsonObject | None:
-    """As it will be read again."""
-    written = orjson.dumps(detail)
-    if len(written) > DETAIL_BYTES_MAX:
-        return None
-    readable: JsonObject = orjson.loads(written)
-    return readable

@@ -196,7 +196,7 @@ class Metric(PlugIn):
     def whole(self, total: Counts) -> Whole:
         """The values of `corpus` from the sum of the rows' counts, of at least one row; pure.
 
-        When it raises, they have no values, and the detail says why.
+        When it raises, there is no result: the job ends with what was raised for its reason.
         """
         raise NotImplementedError(f"{type(self).__name__} has no corpus scores")
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from evalbus.metrics import Metric, ScoreDeclaration, Whole, layout_of
+from evalbus.errors import NoResult
+from evalbus.metrics import WHOLE_DETAIL_BYTES_MAX, Metric, ScoreDeclaration, Whole, layout_of
+from evalbus.metrics.details import readable
 from evalbus.results.exact import exact_sum, exact_sum_of_squares, rounded
 from evalbus.store.base import CountedMetric, ScoreColumn
 from evalbus_schemas.base import JsonObject
@@ -17,6 +19,7 @@ from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.scores import (
     HISTOGRAM_BINS,
     PERCENTILES,
+    Counts,
     Histogram,
     HistogramBin,
     MetricResult,
@@ -69,8 +72,8 @@ def corpus_statistics(
     if counts.total is None:
         whole = Whole(values=[math.nan] * len(metric.corpus))
     else:
-        whole = metric.whole(counts.total)
-    values = [float(value) if math.isfinite(value) else None for value in whole.values]
+        whole = _whole(counts.metric, metric, counts.total)
+    values = [value if math.isfinite(value) else None for value in whole.values]
     return [
         ScoreStatistics(
             name=declaration.name,
@@ -85,6 +88,25 @@ def corpus_statistics(
         )
         for declaration, value in zip(metric.corpus, values, strict=True)
     ], whole.detail
+
+
+def _whole(name: str, metric: Metric, total: Counts) -> Whole:
+    """What the metric makes of the counts of all rows; raises NoResult if it breaks its promises."""
+    try:
+        whole = metric.whole(total)
+        values = [float(value) for value in whole.values]
+        detail = whole.detail and readable(whole.detail, bytes_max=WHOLE_DETAIL_BYTES_MAX)
+    except (Exception, SystemExit) as error:
+        # A stranger's code may raise anything; none of it may end the service.
+        raise NoResult(
+            f"metric {name!r} cannot score all rows together: {type(error).__name__}: {error}"
+        ) from error
+    if len(values) != len(metric.corpus):
+        raise NoResult(
+            f"metric {name!r} cannot score all rows together:"
+            f" wanted {len(metric.corpus)} values, found {len(values)}"
+        )
+    return Whole(values=values, detail=detail)
 
 
 def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStatistics:

@@ -8,13 +8,14 @@ from datetime import date
 import asyncpg
 import orjson
 
+from evalbus.errors import NoResult
 from evalbus.logs import get_logger
 from evalbus.store.base import Aggregate, CountedMetric, Layout, LayoutOf, ScoreColumn
 from evalbus.store.counts import Sum
 from evalbus.store.postgres import events, job_log, jobs, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.packed import columns_of
-from evalbus.store.postgres.records import storable
+from evalbus.store.postgres.records import storable, storable_json
 from evalbus.store.postgres.sql import load
 from evalbus.store.tolerance import too_many_failed
 from evalbus_schemas.base import JsonObject
@@ -28,6 +29,7 @@ SQL = load("finalizing.sql")
 log = get_logger(__name__)
 
 SLAB_ROWS = 20_000
+ERROR_CHARACTERS_MAX = 500
 
 STATISTICS = (
     "count",
@@ -71,16 +73,25 @@ class PostgresFinals:
             try:
                 async with connection.transaction():
                     await self._complete(connection, job, job_no, month, benchmark, aggregate)
+            except asyncpg.DataError as error:
+                # Text or a number that Postgres does not take, now or later.
+                await self._give_up(connection, job_no, job, error)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 raise
             except (OSError, TimeoutError):
                 raise
-            except Exception:
-                # Whatever it is would be the same at every try, and no later job would have its turn.
-                log.exception("job.not_finalized", job=job.name)
-                message = "its result could not be made; the log of the results service says more"
-                await jobs.fail(connection, job_no, code="internal", message=message)
+            except Exception as error:
+                await self._give_up(connection, job_no, job, error)
             return job.name
+
+    async def _give_up(
+        self, connection: Connection, job_no: int, job: Job, error: Exception
+    ) -> None:
+        """End the job: whatever it is would be the same at every try, and no later job would have its turn."""
+        log.error("job.not_finalized", job=job.name, exc_info=error)
+        told = str(error) if isinstance(error, NoResult) else f"{type(error).__name__}: {error}"
+        message = f"its result could not be made: {storable(told)[:ERROR_CHARACTERS_MAX]}"
+        await jobs.fail(connection, job_no, code="internal", message=message)
 
     async def _complete(
         self,
@@ -197,16 +208,19 @@ async def _sums(connection: Connection, layout: Layout, key: Key, size: int) -> 
     sums = [Sum() for _ in layout.counted]
     for first_row in range(0, size, SLAB_ROWS) if sums else ():
         slab = await connection.fetch(SQL.counts, *key, first_row, first_row + SLAB_ROWS)
-        await asyncio.to_thread(_add_rows, sums, [row["counts"] for row in slab])
+        await asyncio.to_thread(_add_rows, layout, sums, [row["counts"] for row in slab])
     return sums
 
 
-def _add_rows(sums: Sequence[Sum], rows: Sequence[str]) -> None:
-    """Each row is the lists of its repeats, with commas between them."""
+def _add_rows(layout: Layout, sums: Sequence[Sum], rows: Sequence[str]) -> None:
+    """Each row is the lists of its repeats, with commas between them; raises NoResult."""
     for row in rows:
         repeats: list[list[list[int] | dict[str, int] | None]] = orjson.loads(f"[{row}]")
-        for place, sum_ in enumerate(sums):
-            sum_.add_row([counts[place] for counts in repeats])
+        for place, (name, sum_) in enumerate(zip(layout.counted, sums, strict=True)):
+            try:
+                sum_.add_row([counts[place] for counts in repeats])
+            except TypeError as error:
+                raise NoResult(f"metric {name!r}: {error}") from error
 
 
 async def _signatures(
@@ -237,7 +251,9 @@ async def _add_result(
         [reference(job.workspace, model.name) for model in benchmark.models],
         [reference(job.workspace, metric.name) for metric in benchmark.metrics],
         [dataset.digest for dataset in data],
-        orjson.dumps([metric.model_dump(mode="json") for metric in benchmark.metrics]).decode(),
+        storable_json(
+            orjson.dumps([metric.model_dump(mode="json") for metric in benchmark.metrics]).decode()
+        ),
         orjson.dumps([model.model_dump(mode="json") for model in models]).decode(),
         orjson.dumps([dataset.model_dump(mode="json") for dataset in data]).decode(),
         orjson.dumps(await _signatures(connection, job_no, benchmark)).decode(),

@@ -27,6 +27,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
+def storable_json(text: str) -> str:
+    """The same for JSON that becomes jsonb, which takes NUL not even as an escape."""
+    return storable(text.replace("\\u0000", "\\ufffd"))
+
+
 def facts_of(record: "Record") -> ModelFacts:
     return ModelFacts(
         is_live=record["is_live"],
