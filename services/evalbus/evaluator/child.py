@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     with socket.socket(fileno=fd) as parent:
+        # A metric may fork; what it leaves running must not answer as well.
+        os.register_at_fork(after_in_child=parent.close)
         try:
             _work(parent, evaluator)
         except ConnectionError:

@@ -1,12 +1,13 @@
 """Rows through the model and the metrics; what becomes of those that fail on the way."""
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 import orjson
-from pydantic import ConfigDict, JsonValue, TypeAdapter
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from evalbus.errors import Invalid
 from evalbus.evaluator.given import (
@@ -273,7 +274,7 @@ class _Work:
             return _Measure(
                 values=_checked(scored, n_scores, len(rows)),
                 notes=scored.notes,
-                counts=_checked_counts(scored, len(rows)),
+                counts=_checked_counts(scored.counts, len(rows)) if metric.corpus else (),
                 remarks=remarks_of(named, rows, scored),
             )
 
@@ -420,16 +421,22 @@ def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:
     return columns
 
 
-def _checked_counts(scored: Columns, n_rows: int) -> tuple[Counts | None, ...]:
-    """The same for its counts; none at all if it does not count.
+def _checked_counts(
+    found: Sequence[Counts | None] | None, n_rows: int
+) -> tuple[Counts | None, ...]:
+    """The same for the counts of a metric with corpus scores.
 
-    Raises TypeError or ValueError for what cannot be written, or takes more room than a row's counts may.
+    Raises TypeError or ValueError for what are no counts, cannot be written, or take more room than a row's may.
     """
-    if scored.counts is None:
-        return ()
-    if len(scored.counts) != n_rows:
-        raise TypeError(f"wanted counts of {n_rows} rows, found {len(scored.counts)}")
-    counts = COUNTS.validate_python(tuple(scored.counts))
+    if found is None or len(found) != n_rows:
+        n_found = "none" if found is None else len(found)
+        raise TypeError(f"wanted counts of {n_rows} rows, found {n_found}")
+    try:
+        counts = COUNTS.validate_python(tuple(found))
+    except ValidationError:
+        raise TypeError(
+            f"wanted integers for a row's counts, by place or by name, found {reprlib.repr(found[0])}"
+        ) from None
     # Now, so that it concerns the row that it is about, and not the message that all of them go into.
     size = max(len(orjson.dumps(of_row)) for of_row in counts)
     if size > COUNTS_BYTES_MAX:
