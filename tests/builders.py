@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from evalbus.store.base import (
+from evalbus.store.ports import (
     ChunkToSend,
     Derived,
     JobLimits,

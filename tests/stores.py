@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalbus.metrics import layout_of
 from evalbus.results.aggregates import aggregate
-from evalbus.store.base import (
+from evalbus.store.ports import (
     AnswerStore,
     CatalogueStore,
     ChunkToSend,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evalbus.errors import Conflict, Invalid, NotFound
-from evalbus.store.base import NewRevision
+from evalbus.store.ports import NewRevision
 from evalbus_schemas.catalogue import Entry, EntryNamed, GetEntry, ListEntries
 from tests.servers.versions import on_each_postgres
 from tests.stores import Stores

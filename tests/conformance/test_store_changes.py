@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from evalbus.store.base import Changes, Topic, Watcher
+from evalbus.store.ports import Changes, Topic, Watcher
 from evalbus.store.postgres import open_changes
 from tests.builders import a_new_job, an_event
 from tests.servers.versions import on_each_postgres

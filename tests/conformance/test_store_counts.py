@@ -10,7 +10,7 @@ import pytest
 from evalbus.errors import Malformed
 from evalbus.evaluator.scoring import score_chunk
 from evalbus.producer.dispatching import requested
-from evalbus.store.base import ChunkToSend, Derived, NewJob
+from evalbus.store.ports import ChunkToSend, Derived, NewJob
 from evalbus.testing import corpus_of
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import ChunkScored, ScoreError

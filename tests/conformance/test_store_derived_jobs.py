@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from evalbus.store.base import ChunkBroken, ChunkToSend, Derived, LeaseLost, NewJob
+from evalbus.store.ports import ChunkBroken, ChunkToSend, Derived, LeaseLost, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import SAMPLE_SEPARATOR
 from evalbus_schemas.jobs import Derivation, Job, JobStatus

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from evalbus.store.base import ChunkToSend, Lease, LeaseLost
+from evalbus.store.ports import ChunkToSend, Lease, LeaseLost
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult
 from tests.builders import a_benchmark, a_new_job, a_stretch, an_item, as_json, stretches

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from evalbus.errors import Invalid, NotFound
-from evalbus.store.base import Derived
+from evalbus.store.ports import Derived
 from evalbus.store.postgres import job_log
 from evalbus_schemas.jobs import LogLine
 from evalbus_schemas.queries import ListLog

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from evalbus.errors import Conflict, Invalid, NotFound
-from evalbus.store.base import Derived, LeaseLost
+from evalbus.store.ports import Derived, LeaseLost
 from evalbus_schemas.benchmark import Params
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.names import is_name

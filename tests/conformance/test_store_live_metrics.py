@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from evalbus.store.base import ChunkToSend, Derived, NewJob
+from evalbus.store.ports import ChunkToSend, Derived, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.chunks import Asked
 from evalbus_schemas.jobs import Derivation, Job, JobStatus

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evalbus.store.base import ChunkToSend, NewJob
+from evalbus.store.ports import ChunkToSend, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult, ListRows

@@ -3,7 +3,7 @@
 import pytest
 
 from evalbus.errors import Malformed
-from evalbus.store.base import Derived
+from evalbus.store.ports import Derived
 from evalbus_schemas.benchmark import Params
 from evalbus_schemas.chunks import ScoreRemark
 from evalbus_schemas.queries import ListRows, NamedScore, Row

@@ -7,7 +7,7 @@ import pytest
 
 from evalbus.errors import Conflict, NotFound, OverLimit
 from evalbus.results.aggregates import aggregate
-from evalbus.store.base import CountedMetric, ScoreColumn
+from evalbus.store.ports import CountedMetric, ScoreColumn
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult, ListResults, ResultSort

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from evalbus.errors import Malformed, UnknownJob
-from evalbus.store.base import ChunkToSend
+from evalbus.store.ports import ChunkToSend
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.queries import ListEvents
 from tests.builders import (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from evalbus.errors import Conflict, Malformed
-from evalbus.store.base import Derived
+from evalbus.store.ports import Derived
 from evalbus_schemas.benchmark import Benchmark, Params, Plugin
 from evalbus_schemas.queries import CompareResults, GetResult
 from evalbus_schemas.scores import Signature

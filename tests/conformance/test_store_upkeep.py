@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from evalbus.store.base import ChunkToSend
+from evalbus.store.ports import ChunkToSend
 from evalbus_schemas.queries import ListEvents
 from tests.builders import a_new_job, a_sign_of_life, a_stretch, an_event
 from tests.servers.versions import on_each_postgres

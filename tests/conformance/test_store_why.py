@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from evalbus.store.base import ChunkToSend, NewJob
+from evalbus.store.ports import ChunkToSend, NewJob
 from evalbus_schemas.benchmark import Params
 from evalbus_schemas.chunks import WaitsFor
 from evalbus_schemas.jobs import Why

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from evalbus.errors import TransientError
-from evalbus.store.base import ChunkToSend, LeaseLost
+from evalbus.store.ports import ChunkToSend, LeaseLost
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult, ListEvents, ListJobs
 from tests.builders import a_benchmark, a_new_job, a_scored_chunk, samples_of, stretches

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from evalbus.errors import Unavailable
-from evalbus.store.base import LeaseLost
+from evalbus.store.ports import LeaseLost
 from evalbus.store.postgres import migrate
 from evalbus_schemas.jobs import JobStatus
 from evalbus_schemas.queries import GetResult

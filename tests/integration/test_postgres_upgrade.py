@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import asyncpg
 
-from evalbus.store.base import ChunkToSend
+from evalbus.store.ports import ChunkToSend
 from evalbus.store.postgres import migrate
 from evalbus_schemas.benchmark import Params
 from evalbus_schemas.jobs import JobStatus

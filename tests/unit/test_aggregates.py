@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from evalbus.errors import NoResult
 from evalbus.metrics import Batch, Columns, Metric, RubricLevel, ScoreDeclaration, Whole
 from evalbus.results.aggregates import aggregate, corpus_statistics, statistics
-from evalbus.store.base import CountedMetric, ScoreColumn
+from evalbus.store.ports import CountedMetric, ScoreColumn
 from evalbus.templates import Template
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin, ScoreDirection

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from evalbus.store.base import JobLimits, Lease, ModelFacts
+from evalbus.store.ports import JobLimits, Lease, ModelFacts
 from evalbus.store.postgres.chunking import LIVE_CHUNK_SECONDS, live_rows_max
 from evalbus_schemas.benchmark import Params
 from tests.builders import a_benchmark

@@ -15,7 +15,7 @@ from evalbus.datasets import Sources, open_dataset
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.reading import Reading
 from evalbus.producer.uploads import UploadFiles
-from evalbus.store.base import (
+from evalbus.store.ports import (
     ChunkToSend,
     DatasetProgress,
     JobLimits,

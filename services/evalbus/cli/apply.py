@@ -30,7 +30,7 @@ from evalbus_schemas.catalogue import Entry, EntryKind, GetEntry
 from evalbus_schemas.names import reference
 
 if TYPE_CHECKING:
-    from evalbus.store.base import NewRevision
+    from evalbus.store.ports import NewRevision
 
 COLUMNS = ("change", "kind", "id", "revision")
 

@@ -16,7 +16,7 @@ from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.references import References
 from evalbus.producer.uploads import UploadFiles
 from evalbus.settings import Settings
-from evalbus.store.base import JobLimits, JobStore, NewJob
+from evalbus.store.ports import JobLimits, JobStore, NewJob
 from evalbus_schemas.benchmark import Benchmark, Params, StartBenchmark
 from evalbus_schemas.queries import JobStarted
 

@@ -15,7 +15,7 @@ from evalbus.datasets.sources import Uploads
 from evalbus.errors import Invalid, SourceBroken
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.uploads import UploadFiles
-from evalbus.store.base import CatalogueStore
+from evalbus.store.ports import CatalogueStore
 from evalbus_schemas.base import JsonObject, Open
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.catalogue import (

@@ -10,7 +10,7 @@ from evalbus.errors import OverLimit
 from evalbus.logs import get_logger
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.references import References
-from evalbus.store.base import CatalogueStore, NewRevision
+from evalbus.store.ports import CatalogueStore, NewRevision
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
 from evalbus_schemas.catalogue import (
     About,

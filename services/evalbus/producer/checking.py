@@ -9,7 +9,7 @@ from evalbus.datasets.shaping import shape_from
 from evalbus.errors import Invalid, Refused
 from evalbus.metrics import LiveMetric, Metric, build_metric, layout_of
 from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, Respondent, build_model
-from evalbus.store.base import ModelFacts
+from evalbus.store.ports import ModelFacts
 from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
 from evalbus_schemas.chunks import RowLimits
 

@@ -14,7 +14,7 @@ from evalbus.errors import Invalid, Malformed, Refused
 from evalbus.logs import get_logger
 from evalbus.producer.accepting import Acceptance
 from evalbus.producer.deriving import Deriving, Sender
-from evalbus.store.base import EventStore, JobStore, ResultStore
+from evalbus.store.ports import EventStore, JobStore, ResultStore
 from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError

@@ -22,7 +22,7 @@ from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.references import References
 from evalbus.producer.uploads import UploadFiles
 from evalbus.settings import Settings
-from evalbus.store.base import CatalogueStore, UploadStore
+from evalbus.store.ports import CatalogueStore, UploadStore
 from evalbus_schemas.catalogue import Upload
 
 

@@ -12,7 +12,7 @@ from evalbus.models import SAMPLE_FIELDS
 from evalbus.producer.accepting import with_given
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.references import References
-from evalbus.store.base import Derived, JobLimits, JobStore, NewJob, SourceJob
+from evalbus.store.ports import Derived, JobLimits, JobStore, NewJob, SourceJob
 from evalbus.validation import describe
 from evalbus_schemas.benchmark import Benchmark, Params
 from evalbus_schemas.jobs import Derivation

@@ -11,7 +11,7 @@ from evalbus.bus.topology import WORK, WORK_LIVE, WORK_RECORDED
 from evalbus.errors import TransientError, Unroutable
 from evalbus.logs import get_logger
 from evalbus.producer.commands import SOURCE
-from evalbus.store.base import ChunkBroken, ChunkToSend, DispatchStore, JobStore, Watcher
+from evalbus.store.ports import ChunkBroken, ChunkToSend, DispatchStore, JobStore, Watcher
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
 

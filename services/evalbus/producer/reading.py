@@ -11,7 +11,7 @@ from evalbus.errors import Refused, SourceBroken, TransientError
 from evalbus.logs import get_logger
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.uploads import UploadFiles
-from evalbus.store.base import DispatchStore, JobStore, Lease, LeaseLost, Stretch, Watcher
+from evalbus.store.ports import DispatchStore, JobStore, Lease, LeaseLost, Stretch, Watcher
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from evalbus.producer.definitions import open_definitions
 from evalbus.producer.dispatching import Dispatching
 from evalbus.producer.reading import Reading
 from evalbus.settings import Settings
-from evalbus.store.base import (
+from evalbus.store.ports import (
     CatalogueStore,
     Changes,
     DispatchStore,

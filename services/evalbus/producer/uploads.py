@@ -12,7 +12,7 @@ from typing import BinaryIO
 from evalbus.datasets.sources import Uploads
 from evalbus.errors import Invalid, NotFound, Unavailable
 from evalbus.logs import get_logger
-from evalbus.store.base import UploadStore
+from evalbus.store.ports import UploadStore
 from evalbus_schemas.benchmark import Dataset
 
 log = get_logger(__name__)

@@ -13,7 +13,7 @@ from evalbus.errors import NoResult
 from evalbus.metrics import WHOLE_DETAIL_BYTES_MAX, Metric, ScoreDeclaration, Whole, layout_of
 from evalbus.metrics.details import readable
 from evalbus.results.exact import exact_sum, exact_sum_of_squares, rounded
-from evalbus.store.base import CountedMetric, ScoreColumn
+from evalbus.store.ports import CountedMetric, ScoreColumn
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.scores import (

@@ -9,7 +9,7 @@ from evalbus.bus import codec
 from evalbus.bus.base import Message, Outgoing
 from evalbus.bus.rpc import RpcHandler
 from evalbus.results.relaying import SOURCE
-from evalbus.store.base import AnswerStore
+from evalbus.store.ports import AnswerStore
 from evalbus_schemas import cloudevents
 from evalbus_schemas.chunks import AnswersGiven
 from evalbus_schemas.queries import ANSWERS_FIND, AnswersFound, FindAnswers

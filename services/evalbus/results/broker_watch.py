@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from evalbus.bus.base import Bus
 from evalbus.errors import TransientError
 from evalbus.logs import get_logger
-from evalbus.store.base import UpkeepStore
+from evalbus.store.ports import UpkeepStore
 
 log = get_logger(__name__)
 

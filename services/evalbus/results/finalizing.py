@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from evalbus.errors import TransientError
 from evalbus.logs import get_logger
 from evalbus.results.aggregates import aggregate
-from evalbus.store.base import FinalStore, Watcher
+from evalbus.store.ports import FinalStore, Watcher
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from evalbus.bus.base import Message, Outgoing
 from evalbus.bus.detours import DeadLetterNote, note_of
 from evalbus.errors import Malformed
 from evalbus.logs import get_logger
-from evalbus.store.base import (
+from evalbus.store.ports import (
     DeadLetterStore,
     JobStore,
     Kept,

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
-from evalbus.store.base import (
+from evalbus.store.ports import (
     CatalogueStore,
     Changes,
     ComparisonStore,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evalbus.errors import TransientError
 from evalbus.logs import get_logger
-from evalbus.store.base import UpkeepStore
+from evalbus.store.ports import UpkeepStore
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ from evalbus.bus.base import Bus, Outgoing
 from evalbus.bus.topology import EVENTS
 from evalbus.errors import TransientError
 from evalbus.logs import get_logger
-from evalbus.store.base import EventStore, EventToPublish, Watcher
+from evalbus.store.ports import EventStore, EventToPublish, Watcher
 
 log = get_logger(__name__)
 

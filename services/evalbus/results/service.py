@@ -23,7 +23,7 @@ from evalbus.results.queries import Queries
 from evalbus.results.reconciling import Reconciling
 from evalbus.results.relaying import SOURCE, Relaying
 from evalbus.settings import Settings
-from evalbus.store.base import (
+from evalbus.store.ports import (
     AnswerStore,
     Changes,
     DeadLetterStore,

@@ -2,7 +2,7 @@
 
 import json
 
-from evalbus.store.base import NewRevision
+from evalbus.store.ports import NewRevision
 from evalbus_schemas.catalogue import Entry
 
 

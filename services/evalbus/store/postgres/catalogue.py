@@ -7,7 +7,7 @@ from typing import Literal
 import asyncpg
 
 from evalbus.errors import Conflict, NotFound, TransientError
-from evalbus.store.base import NewRevision
+from evalbus.store.ports import NewRevision
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import (
     NUMBER_MAX,

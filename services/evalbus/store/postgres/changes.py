@@ -9,7 +9,7 @@ import asyncpg
 
 from evalbus.errors import Unavailable, WrongSettings
 from evalbus.logs import get_logger
-from evalbus.store.base import Topic, Watcher
+from evalbus.store.ports import Topic, Watcher
 from evalbus.store.postgres import database
 
 log = get_logger(__name__)

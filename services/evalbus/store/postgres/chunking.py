@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from math import ceil
 
-from evalbus.store.base import Lease, Stretch
 from evalbus.store.fairness import calls_per_chunk
+from evalbus.store.ports import Lease, Stretch
 
 LIVE_CHUNK_SECONDS = 1500.0
 """Even if every row of it takes as long as it may, a chunk is done before the broker takes it back (30 minutes)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from evalbus.errors import Conflict, Invalid, unknown
-from evalbus.store.base import LayoutOf
+from evalbus.store.ports import LayoutOf
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.results import no_result, with_scores

@@ -6,7 +6,7 @@ import asyncpg
 import orjson
 
 from evalbus.errors import NotFound
-from evalbus.store.base import LetterToKeep
+from evalbus.store.ports import LetterToKeep
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.records import NUMBER_MAX, number_after, page_of, storable
 from evalbus.store.postgres.sql import load

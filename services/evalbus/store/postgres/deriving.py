@@ -1,6 +1,6 @@
 """Taking over the rows of an ended job: copied inside Postgres, so that nothing is read or asked again."""
 
-from evalbus.store.base import Lease
+from evalbus.store.ports import Lease
 from evalbus.store.postgres.chunking import ChunkRows, SizedRow, chunks_of_rows
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.sql import load

@@ -8,7 +8,8 @@ from dataclasses import replace
 import asyncpg
 
 from evalbus.errors import TransientError
-from evalbus.store.base import (
+from evalbus.store.fairness import Demand, LiveDemand, share, share_calls
+from evalbus.store.ports import (
     ChunkToSend,
     DatasetProgress,
     JobLimits,
@@ -17,7 +18,6 @@ from evalbus.store.base import (
     Stretch,
     TakenOver,
 )
-from evalbus.store.fairness import Demand, LiveDemand, share, share_calls
 from evalbus.store.postgres import chunking, deriving, events, job_log, jobs
 from evalbus.store.postgres.database import WHOLE_DATASET_SECONDS, Connection, Database
 from evalbus.store.postgres.recent_lines import RecentLines

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from evalbus.store.base import EventToPublish
+from evalbus.store.ports import EventToPublish
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import NUMBER_MAX, fitting
 from evalbus.store.postgres.sql import load

@@ -10,8 +10,8 @@ import orjson
 
 from evalbus.errors import NoResult
 from evalbus.logs import get_logger
-from evalbus.store.base import Aggregate, CountedMetric, Layout, LayoutOf, ScoreColumn
 from evalbus.store.counts import Sum
+from evalbus.store.ports import Aggregate, CountedMetric, Layout, LayoutOf, ScoreColumn
 from evalbus.store.postgres import events, job_log, jobs, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.packed import columns_of

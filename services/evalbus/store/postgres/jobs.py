@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from evalbus.errors import Conflict, NotFound
-from evalbus.store.base import NewJob, SourceJob
+from evalbus.store.ports import NewJob, SourceJob
 from evalbus.store.postgres import events, job_log, pausing, usage
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import (

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel
 
 from evalbus.errors import Invalid
-from evalbus.store.base import ModelFacts
+from evalbus.store.ports import ModelFacts
 from evalbus_schemas.jobs import Job, JobError, JobStatus
 from evalbus_schemas.names import reference
 

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from evalbus.errors import NotFound, unknown
-from evalbus.store.base import LayoutOf
+from evalbus.store.ports import LayoutOf
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from evalbus.errors import Malformed, UnknownJob
-from evalbus.store.base import Kept, LayoutOf
+from evalbus.store.ports import Kept, LayoutOf
 from evalbus.store.postgres import job_log, jobs
 from evalbus.store.postgres.copying import asked_fields, copy_scores, score_rows
 from evalbus.store.postgres.database import Connection, Database

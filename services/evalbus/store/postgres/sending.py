@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from evalbus.store.base import ChunkBroken, ChunkToSend, JobLimits
+from evalbus.store.ports import ChunkBroken, ChunkToSend, JobLimits
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.recent_lines import RecentLines
 from evalbus.store.postgres.sql import load

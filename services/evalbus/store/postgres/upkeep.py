@@ -3,7 +3,7 @@
 from collections import Counter
 from uuid import UUID
 
-from evalbus.store.base import UNCONFIRMED_SECONDS
+from evalbus.store.ports import UNCONFIRMED_SECONDS
 from evalbus.store.postgres import job_log, jobs, scores
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.sql import load
