@@ -653,7 +653,8 @@ def test_a_score_of_the_whole_has_no_field_that_only_rows_have() -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "zero or one", "any magnitude"])
-def test_a_million_values_take_half_a_second(kind: str) -> None:
+def test_a_million_values_take_a_moment(kind: str) -> None:
+    """Of the processor's time, and far from what anything quadratic would take."""
     chance = np.random.default_rng(1)
     made = {
         "random": chance.random(1_000_000),
@@ -666,10 +667,10 @@ def test_a_million_values_take_half_a_second(kind: str) -> None:
 
     seconds = min(_seconds(column) for _ in range(3))
 
-    assert seconds < 0.5
+    assert seconds < 2.0
 
 
 def _seconds(column: ScoreColumn) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     statistics(column, a_declaration(minimum=0.0))
-    return time.perf_counter() - started
+    return time.process_time() - started
