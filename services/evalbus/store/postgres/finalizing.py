@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import asyncpg
@@ -50,6 +50,8 @@ SHAPE = {"percentiles", "histogram", "rubric_distribution", "mode_category"}
 
 Key = tuple[int, int, int, date]
 """Of the rows of one (dataset, model): job, dataset, model, and the month of the job."""
+
+RepeatRule = Callable[[Sequence[float]], float]
 
 
 class PostgresFinals:
@@ -193,14 +195,21 @@ async def _values_over_repeats(
     values = [array("d") for _ in layout.scores]
     n_rows = n_failed = 0
     for first_row in range(0, size, SLAB_ROWS):
-        end = first_row + SLAB_ROWS
-        for row in await connection.fetch(SQL.slab_of_repeats, *key, first_row, end):
-            n_rows += 1
-            n_failed += row["is_failed"]
-            repeats = columns_of(row["scores"], len(values))
-            for column, rule, of_row in zip(values, layout.over_repeats, repeats, strict=True):
-                column.append(rule(of_row))
+        slab = await connection.fetch(SQL.slab_of_repeats, *key, first_row, first_row + SLAB_ROWS)
+        n_rows += len(slab)
+        n_failed += sum(row["is_failed"] for row in slab)
+        packed = [row["scores"] for row in slab]
+        await asyncio.to_thread(_add_values, values, layout.over_repeats, packed)
     return n_rows, n_failed, values
+
+
+def _add_values(
+    values: "Sequence[array[float]]", rules: Sequence[RepeatRule], rows: Sequence[bytes]
+) -> None:
+    """Each row is the packed scores of its repeats, one behind the other."""
+    for row in rows:
+        for column, rule, repeats in zip(values, rules, columns_of(row, len(values)), strict=True):
+            column.append(rule(repeats))
 
 
 async def _sums(connection: Connection, layout: Layout, key: Key, size: int) -> list[Sum]:
