@@ -1,4 +1,4 @@
-"""The store on Postgres, 15 or newer: one adapter for each port of store/base.py."""
+"""The store on Postgres, 15 or newer: one adapter for each port of store/ports/."""
 
 from evalbus.store.postgres.answers import PostgresAnswers
 from evalbus.store.postgres.catalogue import PostgresCatalogue
