@@ -222,6 +222,12 @@ def test_a_template_that_no_compiler_can_bear_is_refused(text: str) -> None:
         read_without_running(text)
 
 
+@pytest.mark.parametrize("text", ["{{ item.a | random }}", "{{ lipsum() | length }}"])
+def test_what_would_give_another_text_each_time_is_unknown(text: str) -> None:
+    with pytest.raises((Invalid, TemplateError)):
+        compile_template(text).render({"item": {"a": [1]}})
+
+
 def test_text_that_is_no_template_is_refused_with_its_place() -> None:
     with pytest.raises(Invalid, match=r"line 2"):
         compile_template("first\n{{ item.a")
@@ -242,6 +248,12 @@ def test_text_that_is_no_template_is_refused_with_its_place() -> None:
         ("{% set t = item.a %}{{ t }}", {("a",)}),
         ("{% for item in item.list %}{{ item.y }}{% endfor %}", set[tuple[str]]()),
         ("{{ range(3) | list }}", set[tuple[str]]()),
+        ("{% for x in item.list %}{{ loop.index }}. {{ x }}{% endfor %}", {("list",)}),
+        ("{% macro m(z) %}{{ z }}{{ varargs }}{% endmacro %}{{ m(item.a) }}", {("a",)}),
+        (
+            "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ item.a }}{% endcall %}",
+            {("a",)},
+        ),
     ],
 )
 def test_the_fields_that_must_be_there_are_known_without_running(

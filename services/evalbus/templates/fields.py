@@ -11,6 +11,8 @@ Path = tuple[Step, ...]
 
 GUARDS = frozenset({"default", "d"})
 PRESENCE = frozenset({"defined", "undefined"})
+PROVIDED = frozenset({"item", "sample", "loop", "caller", "varargs", "kwargs", "self"})
+"""Names that mean something without a field of that name: ours, and Jinja's inside of loops and macros."""
 
 
 def fields_used(text: str, *, not_fields: frozenset[str] = frozenset()) -> frozenset[Path]:
@@ -28,9 +30,10 @@ def _fields_used(tree: nodes.Template, not_fields: frozenset[str]) -> frozenset[
     # Jinja's own way to ask compiles the template, and so computes its constants, however large.
     names = list(tree.find_all(nodes.Name))
     own = {name.name for name in names if name.ctx != "load"}
+    own |= {macro.name for macro in tree.find_all(nodes.Macro)}
     if "item" in own:
         return frozenset()  # `item` means something else in there
-    free = {name.name for name in names} - own - set(SANDBOX.globals) - {"item", "sample"}
+    free = {name.name for name in names} - own - set(SANDBOX.globals) - PROVIDED
     paths: set[Path] = set()
     _collect(tree, free - not_fields, paths)
     return frozenset(path for path in paths if path)
