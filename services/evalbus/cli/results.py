@@ -244,7 +244,7 @@ def compare(
     except Conflict as refusal:
         if "found" not in refusal.data:
             raise
-        raise Conflict(f"{refusal.message}; here that is --force", refusal.data) from None
+        raise Conflict(f"{refusal.message} (--force)", refusal.data) from None
     if style is Style.JSON:
         write_document(found)
     else:

@@ -83,7 +83,7 @@ class PostgresComparisons:
             differences = _differences(baseline, columns)
             if differences and not query.force:
                 raise Conflict(
-                    f"not comparable: {'; '.join(differences)} (compare all the same by force)",
+                    f"not comparable unless by force: {'; '.join(differences)}",
                     {"found": list(differences)},
                 )
             cells = [await self._cells(connection, baseline, column) for column in columns]
