@@ -78,6 +78,9 @@ def build(table: Table[P], plugin: Plugin, *, limits: RowLimits, where: str) -> 
     found = table.find(plugin.type, where=where)
     try:
         parameters = found.Parameters.model_validate_json(orjson.dumps(plugin.parameters))
+    except orjson.JSONEncodeError as error:
+        # An integer of more than 64 bits, half a character, a hundred levels and more.
+        raise Invalid(f"{where}: parameters that cannot be kept: {error}") from None
     except ValidationError as error:
         raise _refusal(error, found.Parameters, where) from None
     try:

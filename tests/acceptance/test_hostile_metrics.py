@@ -173,6 +173,7 @@ def good_values(client: Client, job: Job) -> list[float]:
         (rude(scores=["all"]), ["metric 'bad'", "two scores", "'all'"]),
         (rude(scores=["one\x00"]), ["metric 'bad'", "no name for a score"]),
         ({"name": "bad", "type": "regex", "pattern": "(?=a)"}, ["metric 'bad'", "look-around"]),
+        (comparing("{{ item.row"), ["metric 'bad'", "'{{ item.row'", "not a template"]),
         ({"name": "bad", "type": "regex", "pattern": 5}, ["metric 'bad'", "pattern"]),
         ({"name": "bad", "type": "bleu", "references": 5}, ["metric 'bad'", "references"]),
         (

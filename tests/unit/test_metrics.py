@@ -468,3 +468,10 @@ def test_the_scores_of_a_benchmark_are_named_in_the_order_of_their_columns() -> 
 
     # then
     assert list(names) == [("words", "f1"), ("whole", "exact-match")]
+
+
+def test_a_parameter_that_is_too_large_a_number_is_refused_with_the_metric() -> None:
+    plugin = a_plugin("regex", name="found", pattern=2**70)
+
+    with pytest.raises(Invalid, match=r"metric 'found'.*64-bit"):
+        build_metric(plugin, RowLimits())

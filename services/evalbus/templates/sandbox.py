@@ -15,6 +15,7 @@ from evalbus.templates.joined import too_long
 from evalbus.templates.text import as_text
 
 SHOWN_MAX = 200
+BEGINNING_MAX = 80
 
 
 class _NoSuchName(UndefinedError):
@@ -90,18 +91,23 @@ def parse(text: str) -> nodes.Template:
 
 @contextmanager
 def refusing_what_is_no_template(text: str) -> Generator[None]:
+    where = f"not a template: {_begins(text)!r}"
     shown = {"found": text[:SHOWN_MAX]}
     try:
         yield
     except TemplateSyntaxError as error:
-        raise Invalid(
-            f"not a template: {error.message} (line {error.lineno})", dict(shown)
-        ) from None
+        raise Invalid(f"{where}: {error.message} (line {error.lineno})", dict(shown)) from None
     except (RecursionError, SyntaxError, MemoryError):
         # Jinja writes Python, whose compiler has limits of its own.
-        raise Invalid("not a template: too deeply nested", dict(shown)) from None
+        raise Invalid(f"{where}: too deeply nested", dict(shown)) from None
     except (ValueError, OverflowError) as error:
-        raise Invalid(f"not a template: {error}", dict(shown)) from None
+        raise Invalid(f"{where}: {error}", dict(shown)) from None
+
+
+def _begins(text: str) -> str:
+    """Enough of a template to find it in a file."""
+    stripped = text.strip()
+    return stripped if len(stripped) <= BEGINNING_MAX else stripped[: BEGINNING_MAX - 1] + "…"
 
 
 class Sandboxed(Template):
@@ -139,5 +145,4 @@ class Sandboxed(Template):
 
     @property
     def _shown(self) -> str:
-        text = self.text.strip()
-        return text if len(text) <= 80 else text[:79] + "…"
+        return _begins(self.text)
