@@ -38,8 +38,10 @@ class RpcHandler:
 
     async def __call__(self, message: Message) -> Sequence[Outgoing]:
         if message.body_bytes > len(message.body):
-            too_large = _error(None, ErrorCode.INVALID_REQUEST, "too large")
-            return rpc_reply(self.source, message, too_large)
+            text = (
+                f"a request of {message.body_bytes} bytes is too large (EVALBUS_MESSAGE_BYTES_MAX)"
+            )
+            return rpc_reply(self.source, message, _error(None, ErrorCode.INVALID_REQUEST, text))
         try:
             body: object = orjson.loads(message.body)
         except orjson.JSONDecodeError as error:
