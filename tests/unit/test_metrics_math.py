@@ -103,10 +103,10 @@ def test_an_answer_without_an_expression_is_wrong_and_said_to_have_none(answer: 
 
 def test_what_was_compared_is_kept_beside_the_value() -> None:
     # when
-    remark = scored("$x+1$", "first $3$\n\nso \\boxed{1+x}").remarks[0, 0]
+    remark = scored("$x+1$", "first $3$\n\nso \\boxed{2+x}").remarks[0, 0]
 
     # then
-    assert remark.detail == {"reference": "x+1", "answer": "1+x"}
+    assert remark.detail == {"reference": "x+1", "answer": "2+x"}
 
 
 def test_the_end_of_a_very_long_answer_is_read_from_the_beginning_of_a_line() -> None:

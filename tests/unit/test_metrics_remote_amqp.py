@@ -157,14 +157,6 @@ def test_the_words_of_a_score_that_is_given_twice_are_nobodys() -> None:
     assert row.remarks == {}
 
 
-def test_words_of_a_service_are_cut() -> None:
-    row = said({"name": "correct", "value": 1, "label": "l" * 300, "rationale": "r" * 1_000_000})
-
-    remark = row.remarks[0]
-    assert (len(remark.label or ""), len(remark.rationale or "")) == (255, 8192)
-    assert (remark.rationale or "").endswith("r…")
-
-
 @pytest.mark.parametrize(
     ("error", "is_retryable", "pause"),
     [

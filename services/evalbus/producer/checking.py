@@ -10,7 +10,7 @@ from evalbus.errors import Invalid, Refused
 from evalbus.metrics import LiveMetric, Metric, build_metric, layout_of
 from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, Respondent, build_model
 from evalbus.store.ports import ModelFacts
-from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin
+from evalbus_schemas.benchmark import ROW_SECONDS_MAX, Benchmark, Dataset, Plugin
 from evalbus_schemas.chunks import RowLimits
 
 
@@ -69,6 +69,7 @@ class PartChecks:
             template_uses(self.model(model), where=f"model {model.name!r}")
             for model in benchmark.models
         ]
+        self._waits_in_time(benchmark)
         metrics = [
             template_uses(
                 self.metric(metric),
@@ -78,6 +79,19 @@ class PartChecks:
             for metric in benchmark.metrics
         ]
         return [use for uses in (*models, *metrics) for use in uses]
+
+    def _waits_in_time(self, benchmark: Benchmark) -> None:
+        """A row waits for its answer, then for what is said of it, and a broker waits for both."""
+        waits = self.metric_endpoints(benchmark) and any(
+            self.facts(model).is_live for model in benchmark.models
+        )
+        most = ROW_SECONDS_MAX / 2
+        if waits and benchmark.params.row_timeout > most:
+            raise Invalid(
+                f"params.row_timeout: a row that is asked about twice, of its model and of live metrics,"
+                f" may wait {most:g} s each time",
+                {"wanted": most, "found": benchmark.params.row_timeout},
+            )
 
     def facts(self, plugin: Plugin) -> ModelFacts:
         """What dispatching must know of a model that was checked before."""

@@ -110,7 +110,8 @@ class MathEquivalence(Metric):
                 wanted, found = _expressions(reference), _expressions(candidate)
                 if wanted:
                     value = _equal(wanted, found)
-                    remarks[row, 0] = _seen(wanted, found)
+                    if value == 0.0:
+                        remarks[row, 0] = _seen(wanted, found)
                 else:
                     notes[row] = Note(
                         code=UNPARSABLE,

@@ -7,7 +7,6 @@ import orjson
 from pydantic import Field, JsonValue
 
 from evalbus.metrics.base import (
-    RATIONALE_CHARACTERS_MAX,
     UNPARSABLE,
     Batch,
     Columns,
@@ -28,8 +27,6 @@ from evalbus_schemas.metric_service import MetricRequest
 
 SCORES: Final = "scores"
 """The field of the reply, and of a respondent's sample, that has them."""
-
-LABEL_CHARACTERS_MAX: Final = 255
 
 
 class Amqp(LiveMetric):
@@ -146,15 +143,13 @@ def _value(score: DeclaredScore, given: Sequence[JsonObject]) -> float | Note:
 def _remark(given: Sequence[JsonObject]) -> Remark | None:
     if len(given) != 1:
         return None
-    label = _text(given[0].get("label"), LABEL_CHARACTERS_MAX)
-    rationale = _text(given[0].get("rationale"), RATIONALE_CHARACTERS_MAX)
+    label = _text(given[0].get("label"))
+    rationale = _text(given[0].get("rationale"))
     if label is None and rationale is None:
         return None
     return Remark(label=label, rationale=rationale)
 
 
-def _text(said: JsonValue, characters_max: int) -> str | None:
-    """A text cut to so many characters; None for what is no text."""
-    if not isinstance(said, str):
-        return None
-    return said if len(said) <= characters_max else said[: characters_max - 1] + "…"
+def _text(said: JsonValue) -> str | None:
+    """None for what is no text; how much of it is kept is decided where rows are scored."""
+    return said if isinstance(said, str) else None
