@@ -150,7 +150,7 @@ async def test_other_parameters_of_a_metric_are_not_compared_unless_it_is_forced
     await a_job_with(stores, "one", {"m": [1.0]})
     await a_job_with(stores, "two", {"m": [0.0]}, benchmark=strict)
 
-    with pytest.raises(Conflict, match="parameters of default/exact-match differ"):
+    with pytest.raises(Conflict, match=r"parameters \(normalize\) of default/exact-match differ"):
         await stores.comparisons.compare(CompareResults(columns=("one", "two")))
 
     forced = await stores.comparisons.compare(CompareResults(columns=("one", "two"), force=True))

@@ -270,7 +270,7 @@ async def test_other_parameters_are_a_difference(stores: Stores) -> None:
     await a_job_signed(stores, "loose", signed(loose), benchmark=loose)
 
     assert await differences(stores, "strict", "loose") == [
-        "the parameters of default/exact-match differ between strict and loose"
+        "the parameters (normalize) of default/exact-match differ between strict and loose"
     ]
 
 
@@ -291,7 +291,7 @@ async def test_results_without_signatures_are_compared_by_what_was_written(store
     assert comparison.differences == ()
     assert await signatures_of(stores, "unsigned") == [()]
     assert await differences(stores, "unsigned", "strict") == [
-        "the parameters of default/exact-match differ between unsigned and strict"
+        "the parameters (normalize) of default/exact-match differ between unsigned and strict"
     ]
 
 

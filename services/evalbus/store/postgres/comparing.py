@@ -301,16 +301,26 @@ def _what_differs(base: _Source, other: _Source, metric: str) -> str | None:
     """Values with different signatures do not mean the same; None if they do."""
     ours, theirs = base.signatures.get(metric, ()), other.signatures.get(metric, ())
     if not ours or not theirs:
-        return "the parameters" if base.specs[metric] != other.specs[metric] else None
+        names = _unlike([base.specs[metric], other.specs[metric]])
+        return f"the parameters ({', '.join(names)})" if names else None
     if ours == theirs and len(ours) == 1:
         return None
     kinds = {f"{one.type} {one.version}" for one in (*ours, *theirs)}
     if len(kinds) > 1:
         said = " and ".join(sorted(kinds))
         return f"the kinds ({said})"
-    if any(one.parameters != ours[0].parameters for one in (*ours, *theirs)):
-        return "the parameters"
+    if names := _unlike([one.parameters for one in (*ours, *theirs)]):
+        return f"the parameters ({', '.join(names)})"
     releases = sorted(
         {f"{name} {release}" for one in (*ours, *theirs) for name, release in one.libraries.items()}
     )
     return f"the releases ({', '.join(releases)})"
+
+
+def _unlike(mappings: Sequence[JsonObject]) -> list[str]:
+    """The keys under which not all of them have the same."""
+    keys = {key for mapping in mappings for key in mapping}
+    first = mappings[0]
+    return sorted(
+        key for key in keys if any(mapping.get(key) != first.get(key) for mapping in mappings)
+    )
