@@ -45,6 +45,14 @@ def test_a_row_that_counts_nothing_takes_part() -> None:
     assert (added([[()], [()]]).total, added([[()], [()]]).count) == ((), 2)
 
 
+def test_names_beyond_all_measure_are_no_sum() -> None:
+    total = Sum(names_max=2)
+    total.add_row([{"a": 1, "b": 1}, {"a": 1}])
+
+    with pytest.raises(TypeError, match="more than 2 names"):
+        total.add_row([{"c": 1}])
+
+
 @given(rows=rows_of, chance=st.randoms(use_true_random=False))
 def test_neither_the_order_of_rows_nor_that_of_names_can_be_seen(
     rows: list[list[Counts | None]], chance: Random
