@@ -4,12 +4,14 @@ import re
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from evalbus.cli.exits import Exit
 from evalbus.filters import parse_filter
 from evalbus.filters.results import RESULT_FIELDS
-from evalbus.metrics import Batch, Metric
+from evalbus.metrics import METRICS, Batch, Metric, build_metric
 from evalbus.settings import Settings
+from evalbus_schemas.benchmark import Plugin
 from evalbus_schemas.chunks import RowLimits
 from tests.readme import README, rewritten
 
@@ -64,3 +66,18 @@ def test_its_metric_can_be_used_as_it_stands() -> None:
     scored = metric.score(Batch([{}, {}], [{"output_text": "Paris"}, {"output_text": ""}]))
 
     assert [list(column) for column in scored.values] == [[0.5, 0.0]]
+
+
+def test_its_metrics_are_metrics() -> None:
+    block = next(
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+        if block.startswith("metrics:")
+    )
+    written = YAML(typ="safe").load(block)["metrics"]
+
+    built = [build_metric(Plugin.model_validate(one), RowLimits()) for one in written]
+
+    assert [(one["name"], type(metric)) for one, metric in zip(written, built, strict=True)] == [
+        (one["name"], METRICS.find(one["type"])) for one in written
+    ]
