@@ -30,8 +30,8 @@ NOT_TIERS = ("servers", "benchmarks")
 # What fails soonest comes first.
 ORDER = ("unit", "conformance", "integration", "acceptance", "faults")
 WITHOUT_SERVERS = ("unit",)
-# They mostly wait, for a child or a server. Where processes are killed, those beside them had better not be a test.
-SIDE_BY_SIDE = ("unit", "conformance", "integration", "acceptance")
+# Many short tests. The others start processes themselves, and watch how these take turns.
+SIDE_BY_SIDE = ("unit", "conformance")
 PROCESSES_MAX = 4
 NO_SERVER = 69
 
@@ -120,8 +120,7 @@ def _steps(
     one_by_one = [folder for folder in folders if folder not in SIDE_BY_SIDE]
     # One run for all folders of a kind: they share the servers.
     for number, (some, options) in enumerate(
-        # The tests of a file may share a system of their own.
-        ((side_by_side, [f"--numprocesses={_processes()}", "--dist=loadfile"]), (one_by_one, []))
+        ((side_by_side, [f"--numprocesses={_processes()}"]), (one_by_one, []))
     ):
         if some:
             steps.append(

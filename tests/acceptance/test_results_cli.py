@@ -277,7 +277,10 @@ def test_other_metric_parameters_are_no_silent_comparison(scored: System) -> Non
         scored, "results", "compare", "before", "after", "--workspace", "parameters", code=1
     )
 
-    assert "the parameters (reference) of parameters/exact differ between before and after" in refused.stderr
+    assert (
+        "the parameters (reference) of parameters/exact differ between before and after"
+        in refused.stderr
+    )
 
 
 def test_what_cannot_be_compared_is_named(scored: System) -> None:

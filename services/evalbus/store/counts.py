@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from evalbus_schemas.scores import Counts
 
-
 NAMES_MAX = 1_000_000
 """What is counted under so many names is no measure of the whole any more, and its sum would outgrow the service."""
 
