@@ -5,7 +5,7 @@ Everything comes from the class itself, so that it is known offline, with the cl
 
 import re
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from evalbus.errors import Invalid
 from evalbus.metrics import METRICS, LiveMetric, Metric, RubricLevel, ScoreDeclaration, build_metric
 from evalbus.metrics.examples import Example, examples_of, prose_of
 from evalbus.metrics.parameters import ParameterExplanation, parameters_of
+from evalbus.metrics.signatures import release_of
 from evalbus_schemas.benchmark import Plugin, ScoreDirection
 from evalbus_schemas.chunks import RowLimits
 
@@ -189,23 +190,16 @@ def _distribution(name: str) -> str:
 
 
 def _with_release(distribution: str) -> str:
-    return f"{distribution} {_release(distribution) or ''}".rstrip()
+    return f"{distribution} {release_of(distribution) or ''}".rstrip()
 
 
 def _library(distribution: str) -> Library:
-    release = _release(distribution)
+    release = release_of(distribution)
     return Library(
         name=distribution,
         release=release,
         install=_install(distribution) if release is None else None,
     )
-
-
-def _release(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def _install(distribution: str) -> str:

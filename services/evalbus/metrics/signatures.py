@@ -21,12 +21,13 @@ def signature_of(plugin: Plugin, metric: Metric) -> Signature:
         type=plugin.type,
         version=metric.version,
         parameters=parameters.model_dump(mode="json", by_alias=True),
-        libraries={name: _release(name) for name in sorted(metric.libraries)},
+        libraries={name: release_of(name) or UNKNOWN_RELEASE for name in sorted(metric.libraries)},
     )
 
 
-def _release(distribution: str) -> str:
+def release_of(distribution: str) -> str | None:
+    """None for one that is not installed here."""
     try:
         return version(distribution)
     except PackageNotFoundError:
-        return UNKNOWN_RELEASE
+        return None

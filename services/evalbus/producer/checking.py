@@ -10,7 +10,7 @@ from evalbus.errors import Invalid, Refused
 from evalbus.metrics import LiveMetric, Metric, build_metric, layout_of
 from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, Respondent, build_model
 from evalbus.store.ports import ModelFacts
-from evalbus_schemas.benchmark import ROW_SECONDS_MAX, Benchmark, Dataset, Plugin
+from evalbus_schemas.benchmark import ROW_SECONDS_MAX, Benchmark, Dataset, Params, Plugin
 from evalbus_schemas.chunks import RowLimits
 
 
@@ -65,33 +65,21 @@ class PartChecks:
         """Check every part; what its templates will ask of the rows."""
         for dataset in benchmark.datasets:
             self.dataset(dataset)
-        models = [
-            template_uses(self.model(model), where=f"model {model.name!r}")
-            for model in benchmark.models
+        models = [self.model(model) for model in benchmark.models]
+        metrics = [self.metric(metric) for metric in benchmark.metrics]
+        if any(isinstance(model, LiveModel) for model in models) and any(
+            isinstance(metric, LiveMetric) and metric.respondents for metric in metrics
+        ):
+            _waits_twice_in_time(benchmark.params)
+        uses = [
+            template_uses(model, where=f"model {plugin.name!r}")
+            for plugin, model in zip(benchmark.models, models, strict=True)
         ]
-        self._waits_in_time(benchmark)
-        metrics = [
-            template_uses(
-                self.metric(metric),
-                where=f"metric {metric.name!r}",
-                sample_fields=SAMPLE_FIELDS,
-            )
-            for metric in benchmark.metrics
+        uses += [
+            template_uses(metric, where=f"metric {plugin.name!r}", sample_fields=SAMPLE_FIELDS)
+            for plugin, metric in zip(benchmark.metrics, metrics, strict=True)
         ]
-        return [use for uses in (*models, *metrics) for use in uses]
-
-    def _waits_in_time(self, benchmark: Benchmark) -> None:
-        """A row waits for its answer, then for what is said of it, and a broker waits for both."""
-        waits = self.metric_endpoints(benchmark) and any(
-            self.facts(model).is_live for model in benchmark.models
-        )
-        most = ROW_SECONDS_MAX / 2
-        if waits and benchmark.params.row_timeout > most:
-            raise Invalid(
-                f"params.row_timeout: a row that is asked about twice, of its model and of live metrics,"
-                f" may wait {most:g} s each time",
-                {"wanted": most, "found": benchmark.params.row_timeout},
-            )
+        return [use for of_one in uses for use in of_one]
 
     def facts(self, plugin: Plugin) -> ModelFacts:
         """What dispatching must know of a model that was checked before."""
@@ -103,3 +91,14 @@ class PartChecks:
     def metric_endpoints(self, benchmark: Benchmark) -> tuple[str, ...]:
         """The same of whom its metrics ask, once for each question that a row may have."""
         return tuple(respondent.endpoint for _, _, respondent in layout_of(benchmark).respondents)
+
+
+def _waits_twice_in_time(params: Params) -> None:
+    """A row waits for its answer, then for what is said of it, and a broker waits for both."""
+    most = ROW_SECONDS_MAX / 2
+    if params.row_timeout > most:
+        raise Invalid(
+            "params.row_timeout: a row that is asked about twice, of its model and of live metrics,"
+            f" may wait {most:g} s each time",
+            {"wanted": most, "found": params.row_timeout},
+        )
