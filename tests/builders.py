@@ -15,7 +15,7 @@ from evalbus.store.ports import (
     Stretch,
 )
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark, Dataset, Params, Plugin
+from evalbus_schemas.benchmark import Benchmark, Dataset, MetricPlugin, Params, Plugin
 from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored, ScoreError, ScoreRemark
 from evalbus_schemas.events import BenchmarkEvent
 from evalbus_schemas.scores import Counts, Signature
@@ -28,7 +28,7 @@ def a_benchmark(
     name: str = "capitals",
     datasets: Sequence[str] = ("capitals",),
     models: Sequence[str] = ("baseline",),
-    metrics: Sequence[str | Plugin] = ("exact-match",),
+    metrics: Sequence[str | MetricPlugin] = ("exact-match",),
     max_row_error_ratio: float | None = None,
     params: Params | None = None,
 ) -> Benchmark:
@@ -38,7 +38,9 @@ def a_benchmark(
         datasets=tuple(Dataset(name=dataset, source=f"{dataset}.jsonl") for dataset in datasets),
         models=tuple(Plugin(name=model, type="recorded") for model in models),
         metrics=tuple(
-            Plugin.model_validate({"name": metric, "type": "exact-match", "reference": "Paris"})
+            MetricPlugin.model_validate(
+                {"name": metric, "type": "exact-match", "reference": "Paris"}
+            )
             if isinstance(metric, str)
             else metric
             for metric in metrics

@@ -24,7 +24,7 @@ from evalbus.evaluator.scoring import score_chunk
 from evalbus.evaluator.service import serve
 from evalbus.settings import Settings
 from evalbus_schemas import cloudevents
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin, Plugin
 from evalbus_schemas.chunks import Answer, AnswersGiven, Asking, ChunkRequested, Plan, RowLimits
 from evalbus_schemas.queries import ANSWERS_FIND, AnswersFound, FindAnswers
 from tests.buses import Inbox, to
@@ -176,7 +176,7 @@ def a_live_chunk(
     rows: tuple[int, ...] | None = None,
     repeat: int = 0,
     model: Plugin | None = None,
-    metrics: Sequence[Plugin] = (),
+    metrics: Sequence[MetricPlugin] = (),
     concurrency: int = 4,
     max_retries: int = 0,
     asking: bool = True,

@@ -11,7 +11,7 @@ from evalbus.metrics import Batch, Columns, LiveMetric, Note, Remark, ScoreDecla
 from evalbus.models.base import CacheMode
 from evalbus.templates import RowsFailed, Template, TemplateError
 from evalbus_schemas.base import Closed, JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 from evalbus_schemas.scores import Counts
 from tests.parrot import Parrot, install_parrot
@@ -108,7 +108,7 @@ class Jury(LiveMetric):
         return item.get(what) if item.get("only", self._name) == self._name else None
 
 
-def a_jury(name: str = "jury", **parameters: Any) -> Plugin:
+def a_jury(name: str = "jury", **parameters: Any) -> MetricPlugin:
     return a_plugin("jury", name=name, juror=name, **parameters)
 
 

@@ -13,7 +13,7 @@ from evalbus.models import Call, CallFailed, LiveModel, Price, Reach, Reply
 from evalbus.models.base import CacheMode, HttpAnswer, QueueAnswer
 from evalbus.templates import RowsFailed, Template, TemplateError
 from evalbus_schemas.base import Closed, JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def a_parrot(
     endpoint: str = ENDPOINT,
     cache: CacheMode = "off",
     is_priced: bool = False,
-) -> Plugin:
+) -> MetricPlugin:
     parameters = {"endpoint": endpoint, "cache": cache, "is_priced": is_priced}
-    return Plugin.model_validate({"name": name, "type": "parrot", **parameters})
+    return MetricPlugin.model_validate({"name": name, "type": "parrot", **parameters})
 
 
 def install_parrot(folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:

@@ -10,7 +10,7 @@ import orjson
 from evalbus.evaluator.scoring import join_lines, split_lines
 from evalbus.metrics import Batch, build_metric, signatures
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import ChunkRequested, ChunkScored, Plan, RowLimits, ScoreError
 from evalbus_schemas.scores import Signature
 
@@ -20,23 +20,23 @@ REFERENCE = "{{ item.reference }}"
 OUTPUT = "{{ item.output }}"
 
 
-def a_plugin(type: str, *, name: str | None = None, **parameters: Any) -> Plugin:
-    return Plugin.model_validate({"name": name or type, "type": type, **parameters})
+def a_plugin(type: str, *, name: str | None = None, **parameters: Any) -> MetricPlugin:
+    return MetricPlugin.model_validate({"name": name or type, "type": type, **parameters})
 
 
-def signature_of(plugin: Plugin) -> Signature:
+def signature_of(plugin: MetricPlugin) -> Signature:
     """Of the metric as it is built from the plug-in."""
     return signatures.signature_of(plugin, build_metric(plugin, RowLimits()))
 
 
-def exact_match(**parameters: Any) -> Plugin:
+def exact_match(**parameters: Any) -> MetricPlugin:
     return a_plugin("exact-match", **{"reference": REFERENCE} | parameters)
 
 
 def a_request(
     n_rows: int,
     *,
-    metrics: Sequence[Plugin] = (),
+    metrics: Sequence[MetricPlugin] = (),
     output: str = OUTPUT,
     limits: RowLimits | None = None,
     chunk: int = 0,
@@ -60,7 +60,7 @@ def a_request(
 def a_chunk_of(
     items: Sequence[JsonObject | bytes],
     *,
-    metrics: Sequence[Plugin] = (),
+    metrics: Sequence[MetricPlugin] = (),
     output: str = OUTPUT,
     limits: RowLimits | None = None,
 ) -> tuple[ChunkRequested, bytes]:

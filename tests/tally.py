@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from evalbus.metrics import Batch, Columns, Metric, ScoreDeclaration, Whole
 from evalbus.templates import Template
 from evalbus_schemas.base import Closed
-from evalbus_schemas.benchmark import Plugin, ScoreDirection
+from evalbus_schemas.benchmark import MetricPlugin, ScoreDirection
 from evalbus_schemas.chunks import RowLimits
 from evalbus_schemas.scores import Counts
 
@@ -47,8 +47,10 @@ class Tally(Metric):
         )
 
 
-def a_tally(*, name: str = "tally", direction: Literal["higher", "lower"] = "higher") -> Plugin:
-    return Plugin.model_validate({"name": name, "type": "tally", "direction": direction})
+def a_tally(
+    *, name: str = "tally", direction: Literal["higher", "lower"] = "higher"
+) -> MetricPlugin:
+    return MetricPlugin.model_validate({"name": name, "type": "tally", "direction": direction})
 
 
 def install_tally(folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:

@@ -1,7 +1,7 @@
 """The benchmark file: which models are scored on which datasets with which metrics."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -104,6 +104,54 @@ class Plugin(BaseModel):
         return dict(self.model_extra or {})
 
 
+class MetricPlugin(Plugin):
+    """A metric, and where the people's own value of what it scores stands, if it is to be validated against them."""
+
+    ground_truth: Annotated[
+        Annotated[
+            Annotated[Template, Tag("one")]
+            | Annotated[dict[str, Template], Field(min_length=1, max_length=64), Tag("several")],
+            Discriminator(_one_or_several),
+        ]
+        | None,
+        Field(
+            description="What people said: of the metric's only score, or by score. A number, true or false, or a"
+            " label of the score's rubric; a row without one has no agreement.",
+            examples=["{{ item.label }}"],
+            # Who does not know of it need not hear of it.
+            exclude_if=lambda written: written is None,
+        ),
+    ] = None
+
+
+ALL: Final = "all"
+NO_SLICE: Final = "no-slice"
+SLICES_MAX: Final = 63
+"""A row's membership is one number with a bit for each."""
+
+
+class Slice(Closed):
+    """A named subset of the rows, by what their items say; a row may be in several, or in none."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=4096)] = ""
+    where: Annotated[
+        # What is in the mapping is looked at by the grammar, whose sentences name the place.
+        dict[str, Any] | str,
+        Field(
+            description="The grammar of filters over the fields of the item: `{level: hard}`, `length > 100`."
+            " A row without the field is not in the slice.",
+            examples=[{"level": {"$in": ["hard", "harder"]}}, 'level:"hard" AND steps > 5'],
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _not_reserved(self) -> Self:
+        if self.name in (ALL, NO_SLICE):
+            raise ValueError(f"{self.name!r} is reserved: it needs no predicate")
+        return self
+
+
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 
 ROW_SECONDS_MAX = 1500.0
@@ -177,6 +225,13 @@ class _BenchmarkHead(Closed):
 
 
 class _BenchmarkTail(Closed):
+    slices: Annotated[
+        tuple[Slice, ...],
+        Field(
+            max_length=SLICES_MAX,
+            description="Named subsets of the rows, each with scores of its own.",
+        ),
+    ] = ()
     params: Params = Params()
     labels: Labels = {}
 
@@ -186,13 +241,14 @@ class Benchmark(_BenchmarkTail, _BenchmarkHead):
 
     datasets: Annotated[tuple[Dataset, ...], Field(min_length=1, max_length=64)]
     models: Annotated[tuple[Plugin, ...], Field(min_length=1, max_length=64)]
-    metrics: Annotated[tuple[Plugin, ...], Field(min_length=1, max_length=64)]
+    metrics: Annotated[tuple[MetricPlugin, ...], Field(min_length=1, max_length=64)]
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         _refuse_doubles("datasets", self.datasets)
         _refuse_doubles("models", self.models)
         _refuse_doubles("metrics", self.metrics)
+        _refuse_doubles("slices", self.slices)
         return self
 
 
@@ -209,6 +265,10 @@ PluginOrName = Annotated[
     Annotated[Plugin, Tag("written")] | Annotated[Reference, Tag("named")],
     Discriminator(_written_or_named),
 ]
+MetricOrName = Annotated[
+    Annotated[MetricPlugin, Tag("written")] | Annotated[Reference, Tag("named")],
+    Discriminator(_written_or_named),
+]
 
 
 class BenchmarkFile(_BenchmarkTail, _BenchmarkHead):
@@ -216,7 +276,7 @@ class BenchmarkFile(_BenchmarkTail, _BenchmarkHead):
 
     datasets: Annotated[tuple[DatasetOrName, ...], Field(min_length=1, max_length=64)]
     models: Annotated[tuple[PluginOrName, ...], Field(min_length=1, max_length=64)]
-    metrics: Annotated[tuple[PluginOrName, ...], Field(min_length=1, max_length=64)]
+    metrics: Annotated[tuple[MetricOrName, ...], Field(min_length=1, max_length=64)]
 
     @property
     def is_written_out(self) -> bool:

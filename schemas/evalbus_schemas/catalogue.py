@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Plugin
+from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin, Plugin
 from evalbus_schemas.names import DEFAULT_WORKSPACE, Name, Reference
 
 EntryKind = Literal["dataset", "model", "metric", "benchmark"]
@@ -36,7 +36,7 @@ class SaveModel(About):
 
 
 class SaveMetric(About):
-    definition: Plugin
+    definition: MetricPlugin
     workspace: Name = DEFAULT_WORKSPACE
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from evalbus_schemas.base import JsonObject, Open
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin, Plugin
 from evalbus_schemas.names import Name
 from evalbus_schemas.scores import Count, Counts, Signature
 
@@ -27,7 +27,7 @@ class Plan(Open):
     """What is to be done with each row: the model that answers, and the metrics in the job's order."""
 
     model: Plugin
-    metrics: tuple[Plugin, ...]
+    metrics: tuple[MetricPlugin, ...]
 
 
 class Asking(Open):
@@ -164,7 +164,8 @@ class ChunkScored(Open):
     """Every row of a chunk, scored; each further line of the message is one row's sample.
 
     `scores` has one column per score in the plan's order, each `n_rows` long; null stands for NaN. `counts` has one
-    column for each metric with corpus scores. `signatures` has one for each metric.
+    column for each metric with corpus scores, `truths` one for each score with a ground truth, in the same order; null
+    where people said nothing. `signatures` has one for each metric.
     """
 
     job_id: UUID
@@ -176,6 +177,7 @@ class ChunkScored(Open):
     errors: tuple[ScoreError, ...] = ()
     remarks: tuple[ScoreRemark, ...] = ()
     counts: tuple[tuple[Counts | None, ...], ...] = ()
+    truths: tuple[tuple[float | None, ...], ...] = ()
     signatures: tuple[Signature, ...] = ()
     asked: Annotated[tuple[Asked, ...], Field(description="Of a live model, for each row.")] = ()
     asked_by_metrics: Annotated[

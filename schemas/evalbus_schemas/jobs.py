@@ -91,6 +91,11 @@ class Job(Open):
     models: Annotated[
         tuple[ModelUsage, ...], Field(description="Told of a single job, not in lists.")
     ] = ()
+    uid: Annotated[int | None, Field(description="Its number, which is never given again.")] = None
+    created_by: str | None = None
+    archived: Annotated[
+        bool, Field(description="Put away: lists leave it out unless they are asked for it.")
+    ] = False
 
     @property
     def is_terminal(self) -> bool:

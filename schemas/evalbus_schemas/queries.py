@@ -15,8 +15,8 @@ from pydantic import (
 from evalbus_schemas.base import Closed, JsonObject, Labels, Moment, Open
 from evalbus_schemas.benchmark import (
     IdempotencyKey,
+    MetricOrName,
     Params,
-    PluginOrName,
     ScoreDirection,
     StartBenchmark,
 )
@@ -39,6 +39,8 @@ from evalbus_schemas.catalogue import (
 from evalbus_schemas.catalogue import Entry as CatalogueEntry
 from evalbus_schemas.chunks import Answer, AnswerKey
 from evalbus_schemas.events import BenchmarkEvent
+from evalbus_schemas.explanations import Explanations
+from evalbus_schemas.exports import DatapointPage, Exporting, ExportJob, ExportNamed, ListDatapoints
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.names import DEFAULT_WORKSPACE, Name, Reference
 from evalbus_schemas.scores import Count, MetricResult
@@ -68,8 +70,15 @@ class ListJobs(Closed):
     workspace: Name = DEFAULT_WORKSPACE
     status: JobStatus | None = None
     benchmark: Annotated[Reference | None, Field(description="Only the runs of this one.")] = None
+    include_archived: bool = False
     limit: PageSize = 100
     after: Cursor | None = None
+
+
+class ArchiveJob(JobNamed):
+    """Put an ended job away, or take it out again; nothing of it changes."""
+
+    archived: bool = True
 
 
 class JobPage(Open):
@@ -101,7 +110,7 @@ class RetryJob(JobNamed):
 class RescoreJob(JobNamed):
     """Score the stored samples of an ended job with other metrics; no model is asked."""
 
-    metrics: Annotated[tuple[PluginOrName, ...], Field(min_length=1, max_length=64)]
+    metrics: Annotated[tuple[MetricOrName, ...], Field(min_length=1, max_length=64)]
     name: Annotated[Name | None, Field(description="The new job's name; made up when absent.")] = (
         None
     )
@@ -149,6 +158,7 @@ AggregateField = Literal[
     "histogram",
     "rubric_distribution",
     "mode_category",
+    "agreement",
 ]
 AggregateFields = Annotated[
     tuple[AggregateField, ...] | None,
@@ -238,6 +248,33 @@ class Deleted(Open):
     deleted_at: Moment
 
 
+class ListSlices(ResultNamed):
+    """The scores of each slice of a result, the reserved ones included."""
+
+    limit: PageSize = 100
+    after: Cursor | None = None
+
+
+class SliceScores(Open):
+    """What a result says, over the rows of one slice. `all` has every row, `no-slice` those that are in none.
+
+    `rows` and `failed_rows` are counted once for every model, as those of a job are.
+    """
+
+    slice: str
+    description: str = ""
+    rows: Count
+    failed_rows: Count
+    results: tuple[MetricResult, ...]
+
+
+class SlicePage(Open):
+    """In the order of the benchmark: `all`, the declared ones, `no-slice`. Without declared slices `all` is alone."""
+
+    slices: tuple[SliceScores, ...]
+    next: Cursor | None
+
+
 class CompareResults(Closed):
     """Columns side by side: each a model of a result, or all models of it when none is named."""
 
@@ -253,6 +290,10 @@ class CompareResults(Closed):
     force: Annotated[
         bool, Field(description="Compare although data or metric parameters differ.")
     ] = False
+    slice: Annotated[
+        Name | None,
+        Field(description="Only the rows of this slice, or of `no-slice`; `all` are all."),
+    ] = None
 
 
 class ComparedColumn(Open):
@@ -309,6 +350,9 @@ class ListRows(Closed):
     workspace: Name = DEFAULT_WORKSPACE
     dataset: Name | None = None
     model: Name | None = None
+    slice: Annotated[
+        Name | None, Field(description="Only its rows; those of none for `no-slice`.")
+    ] = None
     failed_only: bool = False
     score: Annotated[
         Annotated[str, Field(max_length=127)] | None,
@@ -327,10 +371,15 @@ class ListRows(Closed):
 
 
 class NamedScore(Open):
-    """A score of a row: its value and, where the metric says more, a rubric's label, why, and what it saw."""
+    """A score of a row: its value and, where the metric says more, a rubric's label, why, and what it saw.
+
+    With a ground truth also what people said, and whether the value is that: 1 or 0.
+    """
 
     name: str
     value: float | None
+    truth: float | None = None
+    agreement: float | None = None
     label: str | None = None
     rationale: str | None = None
     detail: JsonObject | None = None
@@ -365,6 +414,7 @@ class Row(Open):
     ] = None
     metric_errors: dict[str, str] | None
     failed: bool
+    slices: Annotated[tuple[Name, ...], Field(description="The declared ones that it is in.")] = ()
 
 
 class RowPage(Open):
@@ -468,12 +518,18 @@ METHODS: dict[str, Method] = {
         Method(name="jobs.retry", kind="command", params=RetryJob, answer=JobStarted, summary="Run the failed and missing rows of an ended job again, as a new job."),
         Method(name="jobs.rescore", kind="command", params=RescoreJob, answer=JobStarted, summary="Score the stored samples of an ended job with other metrics, as a new job."),
         Method(name="jobs.logs", kind="query", params=ListLog, answer=LogPage, summary="What happened to a job, oldest first."),
+        Method(name="jobs.archive", kind="command", params=ArchiveJob, answer=Job, summary="Put an ended job away, or take it out again."),
         Method(name="jobs.delete", kind="command", params=JobNamed, answer=Deleted, summary="Delete an ended job and its rows; its result stays."),
         Method(name="results.delete", kind="command", params=ResultNamed, answer=Deleted, summary="Delete a result; it is never made again."),
         Method(name="results.compare", kind="query", params=CompareResults, answer=Comparison, summary="Models and results side by side, row by row."),
         Method(name="results.get", kind="query", params=GetResult, answer=Result, summary="The result of a completed job."),
         Method(name="results.list", kind="query", params=ListResults, answer=ResultPage, summary="The results of a workspace, filtered, searched and sorted."),
         Method(name="results.rows", kind="query", params=ListRows, answer=RowPage, summary="The stored rows of a job, with their scores."),
+        Method(name="results.slices", kind="query", params=ListSlices, answer=SlicePage, summary="The scores of each slice of a result."),
+        Method(name="results.explain", kind="query", params=JobNamed, answer=Explanations, summary="What the rows of a job say about its scores, in words and numbers."),
+        Method(name="results.datapoints", kind="query", params=ListDatapoints, answer=DatapointPage, summary="Every row of a job's datasets with all its scores, as text to be written to a file."),
+        Method(name="results.export", kind="command", params=ExportJob, answer=Exporting, summary="Write every datapoint of a job to a bucket."),
+        Method(name="results.exported", kind="query", params=ExportNamed, answer=Exporting, summary="How far an export has come."),
         Method(name="datasets.create", kind="command", params=SaveDataset, answer=EntrySaved, summary="Save a dataset under a new name."),
         Method(name="datasets.update", kind="command", params=SaveDataset, answer=EntrySaved, summary="Save the next revision of a dataset."),
         Method(name="datasets.delete", kind="command", params=EntryNamed, answer=Deleted, summary="Delete a dataset; what has it written out keeps it."),

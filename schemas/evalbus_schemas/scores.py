@@ -72,6 +72,42 @@ class RubricCount(Open):
     count: Count
 
 
+class Agreement(Open):
+    """How a score agrees with what people said of the same rows, over the `count` rows that have both.
+
+    A measure is null where it is not defined: without rows, or where one side never varies. Both kappas and `alpha`
+    are 1 for perfect agreement and 0 for what chance would give, and can be negative. Categories are the labels of a
+    rubric or the distinct values; of more than CATEGORIES_MAX there is no kappa, for they are measurements.
+    """
+
+    count: Count
+    without_truth: Annotated[
+        Count, Field(description="Rows with a value of which people said nothing.")
+    ]
+    without_value: Annotated[
+        Count, Field(description="Rows of which people said something that have no value.")
+    ]
+    raw: Annotated[float | None, Field(description="The share of rows where both say the same.")]
+    kappa: Annotated[float | None, Field(description="Cohen 1960: categories without an order.")]
+    weighted_kappa: Annotated[
+        float | None,
+        Field(
+            description="Cohen 1968, quadratic weights: categories in the order of their values."
+        ),
+    ]
+    alpha: Annotated[float | None, Field(description="Krippendorff, at `alpha_level`.")]
+    alpha_level: Literal["nominal", "ordinal", "interval"]
+    pearson: float | None
+    spearman: float | None
+    mean_difference: Annotated[
+        float | None, Field(description="The score less what people said: its bias.")
+    ]
+    mean_absolute_difference: float | None
+
+
+CATEGORIES_MAX: Final = 64
+
+
 class ScoreStatistics(Open):
     """Population statistics of one score over the rows of a (dataset, model); null where there is none.
 
@@ -110,6 +146,9 @@ class ScoreStatistics(Open):
     mode_category: Annotated[
         str | None,
         Field(description="The most frequent label, the first of the alphabet among equals."),
+    ] = None
+    agreement: Annotated[
+        Agreement | None, Field(description="With the ground truth of the metric, if it has one.")
     ] = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from evalbus.cli.output import Style, Table, write_table
 from evalbus.metrics import METRICS, Batch, Columns, LiveMetric, build_metric
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 from tests.benchmarks.metric_rows import Course, Pair, course_of, plain_rows
 
@@ -99,7 +99,7 @@ def measured(name: str, rows: Sequence[JsonObject]) -> Measured:
 
 def _scoring(name: str, course: Course, pairs: Sequence[Pair]) -> Callable[[], list[Columns]]:
     """Scores all pairs, chunk by chunk; for corpus scores the counts are made, but not added up."""
-    plugin = Plugin.model_validate({"name": name, "type": name, **course.parameters})
+    plugin = MetricPlugin.model_validate({"name": name, "type": name, **course.parameters})
     metric = build_metric(plugin, RowLimits())
     items: list[JsonObject] = [{"reference": reference} for reference, _ in pairs]
     samples = [course.sample(answer) for _, answer in pairs]

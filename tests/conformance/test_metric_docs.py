@@ -14,7 +14,7 @@ from evalbus.models.parameters import (
     PriceParameters,
     PromptMessage,
 )
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 
 OF_MODELS = frozenset(
@@ -37,7 +37,7 @@ every_metric = pytest.mark.parametrize("name", METRICS.builtin)
 def of_example(explained: Explanation) -> Metric:
     """The metric as its first example has it."""
     plugin = {**explained.examples[0].plugin, "name": explained.type}
-    return build_metric(Plugin.model_validate(plugin), RowLimits())
+    return build_metric(MetricPlugin.model_validate(plugin), RowLimits())
 
 
 def undescribed(parameters: tuple[ParameterExplanation, ...], path: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from evalbus.errors import Conflict, Invalid, NotFound
-from evalbus_schemas.benchmark import Benchmark, Params, Plugin
+from evalbus_schemas.benchmark import Benchmark, MetricPlugin, Params
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import ComparedCell, CompareResults
 from tests.builders import a_benchmark, a_new_job, a_scored_chunk, a_stretch, samples_of
@@ -136,7 +136,7 @@ async def test_other_parameters_of_a_metric_are_not_compared_unless_it_is_forced
     strict = a_benchmark(models=("m",)).model_copy(
         update={
             "metrics": (
-                Plugin.model_validate(
+                MetricPlugin.model_validate(
                     {
                         "name": "exact-match",
                         "type": "exact-match",

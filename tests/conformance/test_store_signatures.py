@@ -6,7 +6,7 @@ import pytest
 
 from evalbus.errors import Conflict, Malformed
 from evalbus.store.ports import Derived
-from evalbus_schemas.benchmark import Benchmark, Params, Plugin
+from evalbus_schemas.benchmark import Benchmark, MetricPlugin, Params
 from evalbus_schemas.queries import CompareResults, GetResult
 from evalbus_schemas.scores import Signature
 from tests.builders import (
@@ -253,7 +253,7 @@ def signed(benchmark: Benchmark) -> list[Signature]:
 
 
 async def test_a_default_that_is_written_out_is_no_difference(stores: Stores) -> None:
-    metric: Plugin = matching().metrics[0]
+    metric: MetricPlugin = matching().metrics[0]
     default = str(signature_of(metric).parameters["normalize"])
     short, long = matching(), matching(normalize=default)
     await a_job_signed(stores, "short", signed(short), benchmark=short)

@@ -17,7 +17,7 @@ from evalbus.errors import Malformed, TransientError
 from evalbus.evaluator.children import ScoringChildren
 from evalbus.evaluator.scoring import join_lines, score_chunk
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import Plan, RowLimits
 from tests.buses import eventually
 from tests.parrot import a_parrot, install_parrot
@@ -83,7 +83,7 @@ class Hostile(Metric):
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetricPlugin:
     """A metric from somebody else's package, installed where the children find it."""
     (tmp_path / "hostile.py").write_text(HOSTILE)
     record = tmp_path / "hostile-1.0.dist-info"
@@ -95,14 +95,14 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
 
 
 @pytest.fixture
-def parrot(hostile: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+def parrot(hostile: MetricPlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetricPlugin:
     """A live model beside the hostile metric."""
     install_parrot(tmp_path, monkeypatch)
     return a_parrot()
 
 
 @pytest.fixture
-async def children(hostile: Plugin) -> AsyncGenerator[ScoringChildren]:
+async def children(hostile: MetricPlugin) -> AsyncGenerator[ScoringChildren]:
     async with ScoringChildren(1, evaluator="here") as started:
         yield started
 
@@ -114,7 +114,7 @@ def rows_doing(*doings: str | None) -> list[JsonObject | bytes]:
 async def score(
     children: ScoringChildren,
     rows: Sequence[JsonObject | bytes],
-    metrics: Sequence[Plugin],
+    metrics: Sequence[MetricPlugin],
     *,
     limits: RowLimits | None = None,
 ) -> Scored:
@@ -156,7 +156,7 @@ async def test_a_child_answers_what_the_function_does() -> None:
 )
 @pytest.mark.parametrize("place", [0, 7, 19])
 async def test_whatever_a_row_does_only_that_row_fails(
-    children: ScoringChildren, hostile: Plugin, doing: str, code: str, words: str, place: int
+    children: ScoringChildren, hostile: MetricPlugin, doing: str, code: str, words: str, place: int
 ) -> None:
     # given
     rows = rows_doing(*([None] * place), doing, *([None] * (19 - place)))
@@ -175,7 +175,7 @@ async def test_whatever_a_row_does_only_that_row_fails(
 
 
 async def test_several_rows_that_end_children_each_fail_and_no_other(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     doings = ["exit", None, None, "hang", "segfault", None, "exit", None, "raise"]
@@ -191,7 +191,7 @@ async def test_several_rows_that_end_children_each_fail_and_no_other(
 
 
 async def test_a_row_that_ends_children_while_it_is_rendered_costs_itself_and_no_other(
-    parrot: Plugin,
+    parrot: MetricPlugin,
 ) -> None:
     # given
     questions = ["Paris", "crash", "Rome", "Bern", "crash"]
@@ -213,7 +213,7 @@ async def test_a_row_that_ends_children_while_it_is_rendered_costs_itself_and_no
 
 
 async def test_a_metric_that_ends_children_leaves_the_samples_that_were_given(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     request = a_request(9, metrics=[hostile, exact_match()])
@@ -255,7 +255,7 @@ async def test_a_template_that_never_ends_overruns_like_a_metric(children: Scori
 
 
 async def test_slow_rows_that_keep_within_their_time_do_not_fail(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     rows: list[JsonObject | bytes] = [
@@ -274,7 +274,7 @@ async def test_slow_rows_that_keep_within_their_time_do_not_fail(
 
 
 async def test_a_metric_that_prints_does_no_harm(
-    children: ScoringChildren, hostile: Plugin, capfd: pytest.CaptureFixture[str]
+    children: ScoringChildren, hostile: MetricPlugin, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # when
     scored = await score(children, rows_doing("print", None), [hostile])
@@ -285,7 +285,7 @@ async def test_a_metric_that_prints_does_no_harm(
 
 
 async def test_a_value_that_is_no_number_is_unscored_with_its_reason(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     rows: list[JsonObject | bytes] = [
@@ -304,7 +304,7 @@ async def test_a_value_that_is_no_number_is_unscored_with_its_reason(
 
 
 async def test_a_child_sees_no_setting_and_no_password(
-    hostile: Plugin, monkeypatch: pytest.MonkeyPatch
+    hostile: MetricPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
     monkeypatch.setenv("EVALBUS_DATABASE_URL", "postgresql://user:secret@localhost/x")
@@ -340,7 +340,7 @@ async def test_a_wrong_number_of_rows_is_malformed_and_reaches_no_child(
 
 
 async def test_a_child_that_was_killed_between_two_chunks_is_replaced(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     (pid,) = children.pids
@@ -355,7 +355,7 @@ async def test_a_child_that_was_killed_between_two_chunks_is_replaced(
 
 
 async def test_a_child_that_is_killed_at_work_costs_no_row(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     rows: list[JsonObject | bytes] = [{"output": "a", "do": "sleep", "seconds": 0.05}] * 20
@@ -376,7 +376,7 @@ async def test_a_child_that_is_killed_at_work_costs_no_row(
 
 
 async def test_a_chunk_waits_for_a_free_child_and_another_child_is_not_held_up(
-    hostile: Plugin,
+    hostile: MetricPlugin,
 ) -> None:
     # given
     slow = a_chunk_of(
@@ -399,7 +399,7 @@ async def test_a_chunk_waits_for_a_free_child_and_another_child_is_not_held_up(
 
 
 async def test_a_cancelled_chunk_leaves_a_child_for_the_next(
-    children: ScoringChildren, hostile: Plugin
+    children: ScoringChildren, hostile: MetricPlugin
 ) -> None:
     # given
     request, body = a_chunk_of(rows_doing(None, "hang"), metrics=[hostile])
@@ -417,7 +417,7 @@ async def test_a_cancelled_chunk_leaves_a_child_for_the_next(
     assert (await score(children, rows_doing(None), [hostile])).columns[0] == (1.0,)
 
 
-async def test_no_child_is_left_behind(hostile: Plugin) -> None:
+async def test_no_child_is_left_behind(hostile: MetricPlugin) -> None:
     # given
     async with ScoringChildren(3) as children:
         pids = children.pids
@@ -428,7 +428,7 @@ async def test_no_child_is_left_behind(hostile: Plugin) -> None:
 
 
 async def test_a_chunk_in_hand_when_the_children_stop_is_left_to_another_evaluator(
-    hostile: Plugin,
+    hostile: MetricPlugin,
 ) -> None:
     # given
     request, body = a_chunk_of(rows_doing(None, "hang"), metrics=[hostile])
@@ -463,7 +463,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_children_end_with_a_parent_that_is_killed_even_in_a_row_that_never_ends(
-    hostile: Plugin, number: signal.Signals
+    hostile: MetricPlugin, number: signal.Signals
 ) -> None:
     # given
     parent = await asyncio.create_subprocess_exec(

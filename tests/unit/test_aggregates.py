@@ -21,7 +21,7 @@ from evalbus.results.aggregates import aggregate, corpus_statistics, statistics
 from evalbus.store.ports import CountedMetric, ScoreColumn
 from evalbus.templates import Template
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark, Dataset, Plugin, ScoreDirection
+from evalbus_schemas.benchmark import Benchmark, Dataset, MetricPlugin, Plugin, ScoreDirection
 from evalbus_schemas.scores import (
     PERCENTILES,
     Counts,
@@ -481,10 +481,10 @@ def test_each_metric_is_an_entry_in_the_order_of_the_benchmark() -> None:
         datasets=(Dataset(name="capitals", source="capitals.jsonl"),),
         models=(Plugin(name="baseline", type="recorded"),),
         metrics=(
-            Plugin.model_validate(
+            MetricPlugin.model_validate(
                 {"name": "second", "type": "exact-match", "reference": "{{ item.reference }}"}
             ),
-            Plugin.model_validate(
+            MetricPlugin.model_validate(
                 {"name": "first", "type": "f1", "reference": "{{ item.reference }}"}
             ),
         ),
@@ -553,8 +553,8 @@ def test_scores_of_the_whole_stand_behind_those_of_rows_with_what_the_metric_say
         datasets=(Dataset(name="capitals", source="capitals.jsonl"),),
         models=(Plugin(name="baseline", type="recorded"),),
         metrics=(
-            Plugin.model_validate({"name": "em", "type": "exact-match", "reference": "x"}),
-            Plugin.model_validate(
+            MetricPlugin.model_validate({"name": "em", "type": "exact-match", "reference": "x"}),
+            MetricPlugin.model_validate(
                 {"name": "error", "type": "wer", "reference": "{{ item.reference }}"}
             ),
         ),

@@ -14,14 +14,16 @@ from evalbus import Benchmark, BenchmarkJob, Client, Sample
 from evalbus.bus.base import Message
 from evalbus.client.opening import client_settings
 from evalbus.errors import EvalbusError, Invalid, NotFound, PermanentError, Unavailable
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Params, Plugin, StartBenchmark
+from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin, Params, StartBenchmark
 from evalbus_schemas.catalogue import Entry, GetEntry
 from evalbus_schemas.queries import JobPage, JobStarted, ListJobs
 from tests.answers import NOON, a_bus_that_answers, a_job
 
 ROWS = Dataset(name="capitals", rows=({"output": "Paris"},))
 MODEL = {"name": "recorded", "type": "recorded", "output": "{{ item.output }}"}
-METRIC = Plugin.model_validate({"name": "exact-match", "type": "exact-match", "reference": "Paris"})
+METRIC = MetricPlugin.model_validate(
+    {"name": "exact-match", "type": "exact-match", "reference": "Paris"}
+)
 
 
 def some_samples(n: int) -> list[Sample]:
@@ -193,7 +195,7 @@ def test_a_benchmark_of_definitions_is_started_as_they_say() -> None:
     written = command.benchmark.written_out()
     assert written.name == "capitals"
     assert written.datasets == (ROWS,)
-    assert written.models == (Plugin.model_validate(MODEL),)
+    assert written.models == (MetricPlugin.model_validate(MODEL),)
     assert written.metrics == (METRIC,)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from evalbus.client.catalogue_file import in_order, read_declared, read_one
 from evalbus.errors import Invalid
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Plugin
+from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin
 
 BENCHMARK = "name: quiz\ndatasets: [team/rows]\nmodels: [team/m]\nmetrics: [team/e]\n"
 LISTS = """\
@@ -49,7 +49,7 @@ def test_lists_and_benchmarks_may_stand_in_several_documents(tmp_path: Path) -> 
     )
     assert isinstance(benchmark.datasets[1], Dataset)
     assert benchmark.datasets[1].source == f"{tmp_path}/near.csv"
-    assert isinstance(metric, Plugin)
+    assert isinstance(metric, MetricPlugin)
     assert metric.parameters == {"reference": "x"}
     assert (declared[1].about.version, declared[1].about.additional_info) == ("7", {"by": "us"})
 

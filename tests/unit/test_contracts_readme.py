@@ -11,7 +11,7 @@ from evalbus.filters import parse_filter
 from evalbus.filters.results import RESULT_FIELDS
 from evalbus.metrics import METRICS, Batch, Metric, build_metric
 from evalbus.settings import Settings
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 from tests.readme import README, rewritten
 
@@ -76,7 +76,7 @@ def test_its_metrics_are_metrics() -> None:
     )
     written = YAML(typ="safe").load(block)["metrics"]
 
-    built = [build_metric(Plugin.model_validate(one), RowLimits()) for one in written]
+    built = [build_metric(MetricPlugin.model_validate(one), RowLimits()) for one in written]
 
     assert [(one["name"], type(metric)) for one, metric in zip(written, built, strict=True)] == [
         (one["name"], METRICS.find(one["type"])) for one in written

@@ -13,7 +13,7 @@ from evalbus.evaluator.remarks import remarks_of
 from evalbus.evaluator.scoring import check_lines, join_lines, score_chunk, split_lines
 from evalbus.metrics import Columns, Remark, build_metric
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits, ScoreRemark
 from tests.scoring import OUTPUT, REFERENCE, a_chunk_of, a_plugin, a_request, exact_match, parsed
 
@@ -233,7 +233,7 @@ def test_a_line_end_after_the_last_row_is_no_row(end: bytes) -> None:
 @pytest.mark.parametrize(
     "metric", [a_plugin("no-such-metric"), a_plugin("f1", refference=REFERENCE)]
 )
-def test_a_plan_that_cannot_be_run_here_is_refused_as_a_whole(metric: Plugin) -> None:
+def test_a_plan_that_cannot_be_run_here_is_refused_as_a_whole(metric: MetricPlugin) -> None:
     # given
     _, body = a_chunk_of([{"output": "a"}], metrics=[metric], output=OUTPUT)
 

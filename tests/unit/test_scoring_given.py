@@ -13,7 +13,7 @@ from evalbus.evaluator.isolation import Part, merged, part_body, scored_piece
 from evalbus.evaluator.remarks import REMARKS_BYTES_MAX
 from evalbus.evaluator.scoring import join_lines, score_chunk
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import ChunkRequested, RowLimits
 from tests.jury import a_jury, install_jury
 from tests.parrot import a_parrot, install_parrot
@@ -21,14 +21,14 @@ from tests.scoring import Scored, a_plugin, a_request, exact_match, parsed
 
 
 def a_given_request(
-    n_rows: int, *, metrics: Sequence[Plugin] = (), limits: RowLimits | None = None
+    n_rows: int, *, metrics: Sequence[MetricPlugin] = (), limits: RowLimits | None = None
 ) -> ChunkRequested:
     request = a_request(n_rows, metrics=metrics, output="{{ item.nothing }}", limits=limits)
     return request.model_copy(update={"samples": "given"})
 
 
 def scored(
-    *lines: bytes, metrics: Sequence[Plugin] = (), limits: RowLimits | None = None
+    *lines: bytes, metrics: Sequence[MetricPlugin] = (), limits: RowLimits | None = None
 ) -> Scored:
     request = a_given_request(len(lines), metrics=metrics, limits=limits)
     return parsed(score_chunk(join_lines(request, lines)))
@@ -167,7 +167,7 @@ def test_a_part_of_a_sparse_chunk_keeps_the_places_of_its_rows() -> None:
 
 
 @pytest.fixture
-def jury(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+def jury(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetricPlugin:
     """A live metric with one judge."""
     install_jury(tmp_path, monkeypatch)
     return a_jury()
@@ -177,7 +177,7 @@ SAMPLED = ITEM + b'\x1e{"output_text":"a"}'
 YES: JsonObject = {"jury": [{"sample": {"output_text": "yes, a"}}]}
 
 
-def test_a_live_metric_scores_with_what_it_was_answered(jury: Plugin) -> None:
+def test_a_live_metric_scores_with_what_it_was_answered(jury: MetricPlugin) -> None:
     # when
     result = scored(answered_line(SAMPLED, YES), metrics=[jury])
 
@@ -190,7 +190,7 @@ def test_a_live_metric_scores_with_what_it_was_answered(jury: Plugin) -> None:
     "written", [b"", b"{}", b"[]", b"{nonsense", b'{"jury":7}', b'{"other":[]}']
 )
 def test_a_live_metric_never_scores_a_row_about_which_nobody_was_asked(
-    jury: Plugin, written: bytes
+    jury: MetricPlugin, written: bytes
 ) -> None:
     # given
     line = SAMPLED + b"\x1e\x1e" + written if written else SAMPLED
@@ -205,7 +205,7 @@ def test_a_live_metric_never_scores_a_row_about_which_nobody_was_asked(
 
 
 @pytest.mark.parametrize("answer", [7, "yes", [], {}, {"sample": "yes"}, {"code": 1}], ids=str)
-def test_an_answer_that_makes_no_sense_costs_its_row(jury: Plugin, answer: JsonValue) -> None:
+def test_an_answer_that_makes_no_sense_costs_its_row(jury: MetricPlugin, answer: JsonValue) -> None:
     # when
     result = scored(answered_line(SAMPLED, {"jury": [answer]}), metrics=[jury])
 
@@ -215,7 +215,9 @@ def test_an_answer_that_makes_no_sense_costs_its_row(jury: Plugin, answer: JsonV
     assert not error.unanswered
 
 
-def test_what_is_said_of_rows_is_the_same_in_whatever_parts_they_are_scored(jury: Plugin) -> None:
+def test_what_is_said_of_rows_is_the_same_in_whatever_parts_they_are_scored(
+    jury: MetricPlugin,
+) -> None:
     # given
     n_rows = 200
     item = orjson.dumps({"reference": "a", "remark": {"label": "l", "rationale": "é" * 5000}})

@@ -32,7 +32,7 @@ from evalbus.metrics.remote import REMOTE
 from evalbus.metrics.signatures import signature_of
 from evalbus.metrics.vectors import VECTORS
 from evalbus.registry import Table, build
-from evalbus_schemas.benchmark import Benchmark, Plugin
+from evalbus_schemas.benchmark import Benchmark, MetricPlugin, Plugin
 from evalbus_schemas.chunks import RowLimits
 
 LAYOUTS_KEPT_MAX = 64
@@ -72,7 +72,7 @@ def _layout_of(metrics_json: bytes) -> Layout:
     return Layout(
         [
             (plugin.name, build_metric(plugin, RowLimits()))
-            for plugin in map(Plugin.model_validate, plugins)
+            for plugin in map(MetricPlugin.model_validate, plugins)
         ]
     )
 

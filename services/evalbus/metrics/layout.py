@@ -19,6 +19,8 @@ class Layout:
     """The metrics of a benchmark in its order, by name; what is kept of a row follows from them."""
 
     metrics: Sequence[tuple[str, Metric]]
+    with_truth: Sequence[tuple[str, str]] = ()
+    """The (metric, score) names of those with a ground truth, in the order in which a row's truths are kept."""
 
     @property
     def scores(self) -> tuple[tuple[str, str], ...]:

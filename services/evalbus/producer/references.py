@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from evalbus.errors import Invalid, NotFound, OverLimit
 from evalbus.validation import describe
-from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Dataset, Plugin
+from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Dataset, MetricPlugin, Plugin
 from evalbus_schemas.catalogue import Entry, EntryKind, GetEntry
 
 T = TypeVar("T", bound=BaseModel)
@@ -48,6 +48,7 @@ class References:
                 datasets=datasets,
                 models=models,
                 metrics=metrics,
+                slices=file.slices,
                 params=file.params,
                 labels=file.labels,
             )
@@ -63,9 +64,9 @@ class References:
         return await self._parts("model", parts, Plugin, where)
 
     async def metrics(
-        self, parts: Sequence[Plugin | str], *, where: str = ""
-    ) -> tuple[Plugin, ...]:
-        return await self._parts("metric", parts, Plugin, where)
+        self, parts: Sequence[MetricPlugin | str], *, where: str = ""
+    ) -> tuple[MetricPlugin, ...]:
+        return await self._parts("metric", parts, MetricPlugin, where)
 
     async def _parts(
         self, kind: EntryKind, parts: Sequence[T | str], contract: type[T], where: str

@@ -24,6 +24,7 @@ from evalbus.store.ports.dispatching import (
     TakenOver,
 )
 from evalbus.store.ports.events import EventStore, EventToPublish
+from evalbus.store.ports.exports import DatapointStore, ExportLease, ExportStore
 from evalbus.store.ports.jobs import Derived, JobLimits, JobStore, ModelFacts, NewJob, SourceJob
 from evalbus.store.ports.layout import Layout, LayoutOf
 from evalbus.store.ports.results import (
@@ -49,12 +50,15 @@ __all__ = [
     "ChunkToSend",
     "ComparisonStore",
     "CountedMetric",
+    "DatapointStore",
     "DatasetProgress",
     "DeadLetterStore",
     "Derived",
     "DispatchStore",
     "EventStore",
     "EventToPublish",
+    "ExportLease",
+    "ExportStore",
     "FinalStore",
     "JobLimits",
     "JobStore",

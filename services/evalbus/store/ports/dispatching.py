@@ -59,6 +59,9 @@ class Stretch:
     first_row: int
     rows: Sequence[tuple[str, bytes]]
     """(row id, item) pairs; an empty item is a row over the size limit."""
+    slices: Sequence[int] = ()
+    """Of each row a number with a bit for each slice that it is in, the first of the benchmark lowest; none at all where
+    the benchmark has no slices."""
 
 
 @dataclass(frozen=True, kw_only=True)

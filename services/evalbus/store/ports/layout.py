@@ -30,6 +30,11 @@ class Layout(Protocol):
         ...
 
     @property
+    def with_truth(self) -> Sequence[tuple[str, str]]:
+        """The scores that have a ground truth, in the order in which a row's truths are stored."""
+        ...
+
+    @property
     def directions(self) -> Mapping[tuple[str, str], ScoreDirection]:
         """Whether more is better, by (metric, score)."""
         ...

@@ -12,9 +12,11 @@ from evalbus_schemas.queries import (
     GetResult,
     ListResults,
     ListRows,
+    ListSlices,
     Result,
     ResultPage,
     RowPage,
+    SlicePage,
 )
 from evalbus_schemas.scores import Counts, MetricResult
 
@@ -29,6 +31,8 @@ class ScoreColumn:
     score: str
     n_failed: int
     values: Sequence[float]
+    truths: Sequence[float] | None = None
+    """What people said of the same rows, NaN where they said nothing; None: the score has no ground truth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,10 @@ class CountedMetric:
 Aggregate = Callable[
     [Benchmark, Sequence[ScoreColumn], Sequence[CountedMetric]], Sequence[MetricResult]
 ]
-"""From the columns and counts of one (dataset, model), in the benchmark's order, to the entries of the result."""
+"""From the columns and counts of one (dataset, model), in the benchmark's order, to the entries of the result.
+
+Called for all rows, and for those of each slice by themselves.
+"""
 
 
 class FinalStore(Protocol):
@@ -64,6 +71,10 @@ class FinalStore(Protocol):
 class ResultStore(Protocol):
     async def result(self, query: GetResult) -> Result:
         """Raises NotFound."""
+        ...
+
+    async def slices(self, query: ListSlices) -> SlicePage:
+        """Raises NotFound, or Invalid for a cursor that is none."""
         ...
 
     async def list(self, query: ListResults) -> ResultPage:

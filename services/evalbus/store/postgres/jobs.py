@@ -89,6 +89,7 @@ class PostgresJobs:
                 number_after(query.after),
                 query.limit + 1,
                 query.benchmark,
+                query.include_archived,
             )
         kept, following = page_of(records, query.limit, "job_no", job_of)
         return JobPage(jobs=kept, next=following)

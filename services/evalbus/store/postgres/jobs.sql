@@ -52,6 +52,7 @@ WHERE workspace = $1
     AND ($2::text IS NULL OR status = $2)
     AND job_no < $3
     AND ($5::text IS NULL OR workspace || '/' || benchmark = $5)
+    AND ($6 OR archived_at IS NULL)
 ORDER BY job_no DESC
 LIMIT $4;
 

@@ -71,6 +71,9 @@ def job_of(record: "Record") -> Job:
         derivation=record["derivation"],
         rows_per_second=record["rows_per_second"],
         eta_seconds=_eta(record),
+        uid=record["job_no"],
+        created_by=record["created_by"],
+        archived=record["archived_at"] is not None,
     )
 
 
