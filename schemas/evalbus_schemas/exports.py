@@ -73,7 +73,10 @@ class ListDatapoints(Closed):
 
 
 class DatapointPage(Open):
-    """`lines` has a JSON object in each line, with a line feed behind it; at most about 1 MiB, and at least one.
+    """`lines` has a JSON object in each line, with a line feed behind it; at most about 1 MiB.
+
+    A datapoint that is larger than a page comes in pieces: where `lines` does not end with a line feed the next page
+    goes on with it. `count` has those that end here.
 
     A datapoint: `{"x_uid": "dataset::row_index", "dataset", "row_index", "row_id", "item": {…}, "samples": [{"model",
     "repeat", "failed", "output": {…}, "latency_seconds"?}], "scores": [{"criteria_uid", "criteria_name", "model",

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Unpack
 
 from evalbus.client.calls import Calls
+from evalbus.client.datapoints import datapoint_pages
 from evalbus.client.pages import pages
 from evalbus.client.parameters import parameters
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
+from evalbus_schemas.exports import DatapointPage, ListDatapoints
 from evalbus_schemas.queries import (
     AggregateField,
     CompareResults,
@@ -91,3 +93,18 @@ class Results:
         found = pages(ask, count=lambda p: len(p.rows), cursor=lambda p: p.next, limit=limit)
         async for page in found:
             yield page
+
+    def datapoints(self, job: str) -> AsyncIterator[DatapointPage]:
+        """Every row of the job's datasets with all its scores, as pages of JSON lines; also those without a score.
+
+        The first page has the head. What the job has at that moment: of a job that runs, each page as it is asked for.
+        Raises NotFound, or Conflict if a large datapoint of a running job changes while it is read.
+        """
+
+        async def ask(after: str | None) -> DatapointPage:
+            wanted: dict[str, object] = {"job": job, "workspace": self._workspace, "after": after}
+            return await self._calls.call(
+                "results.datapoints", parameters(ListDatapoints, wanted), DatapointPage
+            )
+
+        return datapoint_pages(ask)

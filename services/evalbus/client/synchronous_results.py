@@ -8,6 +8,7 @@ from evalbus.client.result_pages import PageView, ResultPages, ResultQuery
 from evalbus.client.results import Results
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus.client.thread import Thread
+from evalbus_schemas.exports import DatapointPage
 from evalbus_schemas.queries import (
     AggregateField,
     Comparison,
@@ -79,6 +80,14 @@ class SyncResults:
     ) -> Iterator[RowPage]:
         """The same by the page as it was answered, which also says whether the job is still incomplete."""
         return self._thread.iterate(self._results.row_pages, job, limit=limit, **filters)
+
+    def datapoints(self, job: str) -> Iterator[DatapointPage]:
+        """Every row of the job's datasets with all its scores, as pages of JSON lines; also those without a score.
+
+        The first page has the head. What the job has at that moment: of a job that runs, each page as it is asked for.
+        Raises NotFound, or Conflict if a large datapoint of a running job changes while it is read.
+        """
+        return self._thread.iterate(self._results.datapoints, job)
 
 
 SyncResultsIn = Callable[[str | None], SyncResults]
