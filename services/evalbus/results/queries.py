@@ -33,6 +33,7 @@ from evalbus_schemas.queries import (
     ListLog,
     ListResults,
     ListRows,
+    ListSlices,
     Nothing,
     WaitForJob,
 )
@@ -63,6 +64,7 @@ class Queries:
             "jobs.logs": self.jobs_logs,
             "results.get": self.results_get,
             "results.list": self.results_list,
+            "results.slices": self.results_slices,
             "results.compare": self.results_compare,
             "results.rows": self.results_rows,
             "events.list": self.events_list,
@@ -128,6 +130,9 @@ class Queries:
 
     async def results_list(self, query: ListResults, _: Message) -> BaseModel:
         return await self.results.list(query)
+
+    async def results_slices(self, query: ListSlices, _: Message) -> BaseModel:
+        return await self.results.slices(query)
 
     async def results_compare(self, query: CompareResults, _: Message) -> BaseModel:
         return await self.comparisons.compare(query)

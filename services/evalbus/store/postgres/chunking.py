@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import repeat
 from math import ceil
 
 from evalbus.store.fairness import calls_per_chunk
@@ -147,11 +148,13 @@ def records(lease: Lease, chunks: Sequence[ChunkRows]) -> "list[tuple[object, ..
 
 def items(
     lease: Lease, stretches: Sequence[Stretch]
-) -> "list[tuple[date, int, int, int, str, str]]":
+) -> "list[tuple[date, int, int, int, str, str, int]]":
     return [
-        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode())
+        (lease.month, lease.job_no, stretch.dataset_no, row_index, row_id, item.decode(), slices)
         for stretch in stretches
-        for row_index, (row_id, item) in enumerate(stretch.rows, stretch.first_row)
+        for row_index, ((row_id, item), slices) in enumerate(
+            zip(stretch.rows, stretch.slices or repeat(0), strict=False), stretch.first_row
+        )
     ]
 
 

@@ -34,6 +34,7 @@ SCORE_COLUMNS = (
     "requests",
     "counts",
     "remarks",
+    "truths",
 )
 NOT_ASKED = NULL + NULL
 NOTHING_SAID = NULL + NULL
@@ -54,8 +55,10 @@ def score_rows(
     asked: Sequence[bytes] | None = None,
     counts: Mapping[int, bytes] | None = None,
     remarks: Mapping[int, bytes] | None = None,
+    truths: Sequence[Sequence[float]] = (),
 ) -> Iterable[bytes]:
-    """Rows of SCORE_COLUMNS, in pieces; `failed`, `errors`, `counts` and `remarks` go by the offset of a row.
+    """Rows of SCORE_COLUMNS, in pieces; `failed`, `errors`, `counts` and `remarks` go by the offset of a row. `truths`
+    has a column for each score with a ground truth.
 
     `asked` has two fields of each, made by `asked_fields`; None: nobody was asked.
     """
@@ -65,8 +68,7 @@ def score_rows(
         *(8, job_no, 2, dataset_no, 2, model_no, 8),
     )
     between = struct.pack("!ihi", 2, repeat_no, 1)
-    # One dimension without a NULL, from 1 to n_scores.
-    array_head = struct.pack("!iiiiii", 20 + 12 * n_scores, 1, 0, FLOAT8_OID, n_scores, 1)
+    array_head = _array_head(n_scores)
     own = struct.Struct(f"!q{len(between)}s?{len(array_head)}s" + "id" * n_scores + "i")
     owns = map(
         own.pack,
@@ -83,7 +85,24 @@ def score_rows(
         else repeat(NOTHING_SAID)
     )
     reasons = _fields(errors, n_rows)
-    return _interleaved(repeat(shared), owns, samples, reasons, asked or repeat(NOT_ASKED), said)
+    return _interleaved(
+        *(repeat(shared), owns, samples, reasons, asked or repeat(NOT_ASKED), said),
+        _arrays(truths) if truths else repeat(NULL),
+    )
+
+
+def _array_head(n_values: int) -> bytes:
+    """Of float8[] with its length: one dimension without a NULL, from 1 to n_values."""
+    return struct.pack("!iiiiii", 20 + 12 * n_values, 1, 0, FLOAT8_OID, n_values, 1)
+
+
+def _arrays(columns: Sequence[Sequence[float]]) -> Iterable[bytes]:
+    """A field of each row, with its value of every column."""
+    head = _array_head(len(columns))
+    own = struct.Struct(f"!{len(head)}s" + "id" * len(columns))
+    return map(
+        own.pack, repeat(head), *chain.from_iterable((repeat(8), column) for column in columns)
+    )
 
 
 def _fields(texts: Mapping[int, bytes], n_rows: int) -> Iterable[bytes]:

@@ -6,8 +6,8 @@ JOIN job_dataset AS d ON d.job_no = s.job_no AND d.dataset_no = $2
 WHERE j.job_no = $1;
 
 -- name: copy_items
-INSERT INTO item (month, job_no, dataset_no, row_index, row_id, item)
-SELECT $4, $3, dataset_no, row_index, row_id, item
+INSERT INTO item (month, job_no, dataset_no, row_index, row_id, item, slices)
+SELECT $4, $3, dataset_no, row_index, row_id, item, slices
 FROM item
 WHERE job_no = $1 AND month = $2 AND dataset_no = $5 AND row_index >= $6 AND row_index < $7;
 
@@ -16,11 +16,11 @@ WHERE job_no = $1 AND month = $2 AND dataset_no = $5 AND row_index >= $6 AND row
 WITH copied AS (
     INSERT INTO score (
         month, job_no, dataset_no, model_no, row_index, repeat,
-        is_failed, scores, sample, errors, latency, requests, counts, remarks
+        is_failed, scores, sample, errors, latency, requests, counts, remarks, truths
     )
     SELECT
         $4, $3, s.dataset_no, s.model_no, s.row_index, s.repeat,
-        s.is_failed, s.scores, s.sample, s.errors, s.latency, s.requests, s.counts, s.remarks
+        s.is_failed, s.scores, s.sample, s.errors, s.latency, s.requests, s.counts, s.remarks, s.truths
     FROM job_model AS m
     JOIN score AS s
         ON s.job_no = $1 AND s.month = $2 AND s.dataset_no = $5 AND s.model_no = m.model_no

@@ -25,7 +25,7 @@ from evalbus.store.postgres.records import facts_of
 from evalbus.store.postgres.sending import SQL, Sending
 from evalbus_schemas.benchmark import Benchmark
 
-ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item")
+ITEM_COLUMNS = ("month", "job_no", "dataset_no", "row_index", "row_id", "item", "slices")
 LIVE_CHUNKS_COUNTED = 64
 """Whether a live model has more chunks waiting makes no difference to how many calls each gets."""
 

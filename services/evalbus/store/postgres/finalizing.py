@@ -1,8 +1,8 @@
 """Making a result in one transaction, from the stored rows in row order."""
 
 import asyncio
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import asyncpg
@@ -10,16 +10,15 @@ import orjson
 
 from evalbus.errors import NoResult
 from evalbus.logs import get_logger
-from evalbus.store.counts import Sum
 from evalbus.store.ports import Aggregate, CountedMetric, Layout, LayoutOf, ScoreColumn
 from evalbus.store.postgres import events, job_log, jobs, usage
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.packed import columns_of
 from evalbus.store.postgres.records import storable, storable_json
 from evalbus.store.postgres.sql import load
+from evalbus.store.postgres.stored_values import StoredValues, read_values
 from evalbus.store.tolerance import too_many_failed
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.benchmark import NO_SLICE, Benchmark
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.names import reference
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
@@ -28,7 +27,6 @@ SQL = load("finalizing.sql")
 
 log = get_logger(__name__)
 
-SLAB_ROWS = 20_000
 ERROR_CHARACTERS_MAX = 500
 
 STATISTICS = (
@@ -47,11 +45,6 @@ STATISTICS = (
 """Of a score, what lies in columns of its own and can be filtered by."""
 SHAPE = {"percentiles", "histogram", "rubric_distribution", "mode_category"}
 """And what is only ever read whole."""
-
-Key = tuple[int, int, int, date]
-"""Of the rows of one (dataset, model): job, dataset, model, and the month of the job."""
-
-RepeatRule = Callable[[Sequence[float]], float]
 
 
 class PostgresFinals:
@@ -104,8 +97,9 @@ class PostgresFinals:
         benchmark: Benchmark,
         aggregate: Aggregate,
     ) -> None:
-        results = await self._results(connection, job, job_no, month, benchmark, aggregate)
-        await _add_result(connection, job, job_no, benchmark, results)
+        results, slices = await self._results(connection, job, job_no, month, benchmark, aggregate)
+        result_no = await _add_result(connection, job, job_no, benchmark, results)
+        await _add_slices(connection, result_no, slices)
         await connection.fetchval(jobs.SQL.end_job, job_no, "completed", None, None)
         done = await jobs.job_by_no(connection, job_no)
         told = f"completed: {done.rows} rows, {done.failed_rows} of them failed"
@@ -120,7 +114,7 @@ class PostgresFinals:
         month: date,
         benchmark: Benchmark,
         aggregate: Aggregate,
-    ) -> list[MetricResult]:
+    ) -> "tuple[list[MetricResult], list[_Slice]]":
         """One (dataset, model) after another, so that only the values of one are held at a time."""
         sizes: list[int] = [
             record["n_rows"] for record in await connection.fetch(SQL.dataset_sizes, job_no)
@@ -128,108 +122,89 @@ class PostgresFinals:
         repeats = [record["repeats"] for record in await connection.fetch(SQL.repeats, job_no)]
         layout = self._layout_of(benchmark)
         results: list[MetricResult] = []
+        slices = _slices_of(benchmark)
         for dataset_no, dataset in enumerate(benchmark.datasets):
             for model_no, model in enumerate(benchmark.models):
-                key, size = (job_no, dataset_no, model_no, month), sizes[dataset_no]
-                # What needs several attempts has no value of a single one either.
-                is_plain = repeats[model_no] == 1 and not layout.not_averaged
-                read = _values if is_plain else _values_over_repeats
-                # Fewer than the dataset has, where a derived job had no samples to score.
-                n_rows, n_failed, values = await read(connection, layout, key, size)
-                names = (
-                    reference(job.workspace, dataset.name),
-                    reference(job.workspace, model.name),
+                found = await read_values(
+                    connection,
+                    layout,
+                    (job_no, dataset_no, model_no, month),
+                    # Fewer have values where a derived job had no samples to score.
+                    size=sizes[dataset_no],
+                    n_slices=len(benchmark.slices),
+                    is_repeated=repeats[model_no] > 1,
                 )
-                columns = [
-                    ScoreColumn(
-                        dataset=names[0],
-                        model=names[1],
-                        metric=reference(job.workspace, metric),
-                        score=score,
-                        n_failed=n_failed,
-                        values=column,
-                    )
-                    for (metric, score), column in zip(layout.scores, values, strict=True)
-                ]
-                counted = [
-                    CountedMetric(
-                        dataset=names[0],
-                        model=names[1],
-                        metric=reference(job.workspace, metric),
-                        total=sum_.total,
-                        count=sum_.count,
-                        n_rows=n_rows,
-                        n_failed=n_failed,
-                    )
-                    for metric, sum_ in zip(
-                        layout.counted, await _sums(connection, layout, key, size), strict=True
-                    )
-                ]
+                names = _Names(job.workspace, dataset.name, model.name)
                 # Exact sums of millions of numbers take a moment, and heartbeats must go on.
-                results += await asyncio.to_thread(aggregate, benchmark, columns, counted)
-        return results
+                results += await asyncio.to_thread(
+                    aggregate, benchmark, *names.columns(layout, found.whole)
+                )
+                for of_slice, part in zip(slices, found.parts(), strict=True):
+                    of_slice.n_rows += part.n_rows
+                    of_slice.n_failed += part.n_failed
+                    of_slice.results += await asyncio.to_thread(
+                        aggregate, benchmark, *names.columns(layout, part)
+                    )
+        return results, slices
 
 
-async def _values(
-    connection: Connection, layout: Layout, key: Key, size: int
-) -> "tuple[int, int, list[array[float]]]":
-    """Rows, how many of them failed, and the values of every score in row order."""
-    values = [array("d") for _ in layout.scores]
-    n_rows = n_failed = 0
-    for first_row in range(0, size, SLAB_ROWS):
-        slab = await connection.fetchrow(SQL.slab, *key, first_row, first_row + SLAB_ROWS)
-        assert slab, "an aggregate always has a row"
-        n_rows += slab["n_rows"]
-        n_failed += slab["n_failed"]
-        # Nothing at all where there are no rows.
-        parts = columns_of(slab["scores"] or b"", len(values))
-        for column, part in zip(values, parts, strict=True):
-            column.extend(part)
-    return n_rows, n_failed, values
+@dataclass(kw_only=True)
+class _Slice:
+    """What a result says over the rows of one slice; rows are counted once for every model."""
+
+    name: str
+    description: str
+    n_rows: int = 0
+    n_failed: int = 0
+    results: list[MetricResult] = field(default_factory=list[MetricResult])
 
 
-async def _values_over_repeats(
-    connection: Connection, layout: Layout, key: Key, size: int
-) -> "tuple[int, int, list[array[float]]]":
-    """The same where a row may have been answered repeatedly: its value is what its metric makes of its repeats."""
-    values = [array("d") for _ in layout.scores]
-    n_rows = n_failed = 0
-    for first_row in range(0, size, SLAB_ROWS):
-        slab = await connection.fetch(SQL.slab_of_repeats, *key, first_row, first_row + SLAB_ROWS)
-        n_rows += len(slab)
-        n_failed += sum(row["is_failed"] for row in slab)
-        packed = [row["scores"] for row in slab]
-        await asyncio.to_thread(_add_values, values, layout.over_repeats, packed)
-    return n_rows, n_failed, values
+def _slices_of(benchmark: Benchmark) -> list[_Slice]:
+    """Those of a benchmark and the rows that are in none of them; nothing without slices."""
+    declared = [_Slice(name=one.name, description=one.description) for one in benchmark.slices]
+    return [*declared, _Slice(name=NO_SLICE, description="")] if declared else []
 
 
-def _add_values(
-    values: "Sequence[array[float]]", rules: Sequence[RepeatRule], rows: Sequence[bytes]
-) -> None:
-    """Each row is the packed scores of its repeats, one behind the other."""
-    for row in rows:
-        for column, rule, repeats in zip(values, rules, columns_of(row, len(values)), strict=True):
-            column.append(rule(repeats))
+@dataclass(frozen=True)
+class _Names:
+    """Of one (dataset, model)."""
 
+    workspace: str
+    dataset: str
+    model: str
 
-async def _sums(connection: Connection, layout: Layout, key: Key, size: int) -> list[Sum]:
-    """The counts of every metric that counts, over all rows."""
-    sums = [Sum() for _ in layout.counted]
-    for first_row in range(0, size, SLAB_ROWS) if sums else ():
-        slab = await connection.fetch(SQL.counts, *key, first_row, first_row + SLAB_ROWS)
-        await asyncio.to_thread(_add_rows, layout, sums, [row["counts"] for row in slab])
-    return sums
-
-
-def _add_rows(layout: Layout, sums: Sequence[Sum], rows: Sequence[str]) -> None:
-    """Each row is the lists of its repeats, with commas between them; raises NoResult."""
-    for row in rows:
-        repeats: list[list[list[int] | dict[str, int] | None]] = orjson.loads(f"[{row}]")
-        for place, (name, sum_) in enumerate(zip(layout.counted, sums, strict=True)):
-            try:
-                sum_.add_row([counts[place] for counts in repeats])
-            except TypeError as error:
-                raise NoResult(f"metric {name!r}: {error}") from error
+    def columns(
+        self, layout: Layout, stored: StoredValues
+    ) -> tuple[list[ScoreColumn], list[CountedMetric]]:
+        """What statistics are made of."""
+        dataset = reference(self.workspace, self.dataset)
+        model = reference(self.workspace, self.model)
+        truths = dict(zip(layout.with_truth, stored.truths, strict=True))
+        columns = [
+            ScoreColumn(
+                dataset=dataset,
+                model=model,
+                metric=reference(self.workspace, metric),
+                score=score,
+                n_failed=stored.n_failed,
+                values=column,
+                truths=truths.get((metric, score)),
+            )
+            for (metric, score), column in zip(layout.scores, stored.values, strict=True)
+        ]
+        counted = [
+            CountedMetric(
+                dataset=dataset,
+                model=model,
+                metric=reference(self.workspace, metric),
+                total=sum_.total,
+                count=sum_.count,
+                n_rows=stored.n_rows,
+                n_failed=stored.n_failed,
+            )
+            for metric, sum_ in zip(layout.counted, stored.sums, strict=True)
+        ]
+        return columns, counted
 
 
 async def _signatures(
@@ -249,7 +224,8 @@ async def _add_result(
     job_no: int,
     benchmark: Benchmark,
     results: Sequence[MetricResult],
-) -> None:
+) -> int:
+    """Its number."""
     data = await usage.datasets_of(connection, job_no, benchmark)
     models = await usage.models_of(connection, job_no, job.workspace, benchmark)
     result_no: int = await connection.fetchval(
@@ -285,6 +261,7 @@ async def _add_result(
             "shape",
             "scope",
             "detail",
+            "agreement",
         ),
         records=[
             (
@@ -296,10 +273,22 @@ async def _add_result(
                 *_columns_of(score),
                 score.scope,
                 None if detail is None else storable(orjson.dumps(detail).decode()),
+                None if score.agreement is None else score.agreement.model_dump_json(),
             )
             for position, (result, score, detail) in enumerate(lines)
         ],
     )
+    return result_no
+
+
+async def _add_slices(connection: Connection, result_no: int, slices: Sequence[_Slice]) -> None:
+    for slice_no, one in enumerate(slices, 1):
+        results = b",".join(result.model_dump_json().encode() for result in one.results)
+        await connection.execute(
+            SQL.add_slice,
+            *(result_no, slice_no, one.name, storable(one.description), one.n_rows, one.n_failed),
+            storable(f"[{results.decode()}]"),
+        )
 
 
 def _columns_of(score: ScoreStatistics) -> tuple[object, ...]:

@@ -13,19 +13,23 @@ from evalbus.filters.results import RESULT_FIELDS, SEARCH_FIELDS
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.filter_sql import RESULT_COLUMNS, WhereClause
 from evalbus.store.postgres.finalizing import SHAPE, STATISTICS
-from evalbus.store.postgres.records import PAGE_BYTES_MAX, storable
+from evalbus.store.postgres.records import PAGE_BYTES_MAX, fitting, not_a_cursor, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import ALL, SLICES_MAX
 from evalbus_schemas.names import reference
 from evalbus_schemas.queries import (
     AggregateFields,
     Deleted,
     GetResult,
     ListResults,
+    ListSlices,
     Pagination,
     Result,
     ResultPage,
     ResultSort,
+    SlicePage,
+    SliceScores,
 )
 from evalbus_schemas.scores import MetricResult, ScoreStatistics, Signature
 from evalbus_schemas.usage import DatasetUsed, ModelUsage
@@ -34,6 +38,7 @@ SQL = load("results.sql")
 
 _USAGE = TypeAdapter(tuple[ModelUsage, ...])
 _DATA = TypeAdapter(tuple[DatasetUsed, ...])
+_RESULTS = TypeAdapter(tuple[MetricResult, ...])
 _SIGNATURES = TypeAdapter(tuple[tuple[Signature, ...], ...])
 
 CORPUS_FIELDS = frozenset({"scope", "count", "nan_count", "n_failed", "mean"})
@@ -63,6 +68,26 @@ class PostgresResults:
                 raise no_result(query.workspace, query.result)
             (result,) = await with_scores(connection, [record], query.aggregate_fields)
             return result
+
+    async def slices(self, query: ListSlices) -> SlicePage:
+        async with self._database.connection() as connection:
+            record = await connection.fetchrow(
+                SQL.find_result, query.workspace, storable(query.result)
+            )
+            if record is None:
+                raise no_result(query.workspace, query.result)
+            first = query.after is None
+            after = 0 if query.after is None else _slice_no(query.after)
+            lines = await connection.fetch(
+                SQL.result_slices, record["result_no"], after, query.limit + (not first)
+            )
+            whole = await with_scores(connection, [record], None) if first else []
+        found = [_all_rows(result) for result in whole]
+        found += [_slice(line) for line in lines]
+        kept = fitting(found[: query.limit])
+        # The place of a slice is its number: that of all rows is 0.
+        last = after + len(kept) - first
+        return SlicePage(slices=kept, next=str(last) if len(kept) < len(found) else None)
 
     async def list(self, query: ListResults) -> ResultPage:
         wanted = And(
@@ -111,6 +136,28 @@ class PostgresResults:
 def no_result(workspace: str, name: str) -> NotFound:
     return NotFound(
         f"no result {name!r} in workspace {workspace!r}", {"wanted": "a result", "found": name}
+    )
+
+
+def _slice_no(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and int(cursor) <= SLICES_MAX + 1):
+        raise not_a_cursor(cursor)
+    return int(cursor)
+
+
+def _all_rows(result: Result) -> SliceScores:
+    return SliceScores(
+        slice=ALL, rows=result.rows, failed_rows=result.failed_rows, results=result.results
+    )
+
+
+def _slice(line: "asyncpg.Record") -> SliceScores:
+    return SliceScores(
+        slice=line["slice"],
+        description=line["description"],
+        rows=line["n_rows"],
+        failed_rows=line["n_failed"],
+        results=_RESULTS.validate_json(line["results"]),
     )
 
 
@@ -200,6 +247,8 @@ def _statistics(line: "asyncpg.Record", fields: frozenset[str] | None) -> ScoreS
         found |= {"value": line["mean"], "confidence_interval": None}
     elif fields is None or not fields.isdisjoint(SHAPE):
         found |= orjson.loads(line["shape"])
+    if line["agreement"] is not None:
+        found["agreement"] = orjson.loads(line["agreement"])
     if fields is not None:
         # Without its scope a value for all rows together would pass for the mean over them.
         always = {"count", "scope"} if is_corpus else {"count"}

@@ -20,6 +20,13 @@ FROM result_score
 WHERE result_no = ANY($1::bigint [])
 ORDER BY result_no, position;
 
+-- name: result_slices
+SELECT *
+FROM result_slice
+WHERE result_no = $1 AND slice_no > $2
+ORDER BY slice_no
+LIMIT $3;
+
 -- name: delete_result
 -- The row stays as a stone on the grave: its job_id keeps the result from being made again.
 UPDATE result

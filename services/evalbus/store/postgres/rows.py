@@ -9,7 +9,8 @@ import asyncpg
 import orjson
 
 from evalbus.errors import NotFound, unknown
-from evalbus.store.ports import LayoutOf
+from evalbus.store.agreeing import agrees
+from evalbus.store.ports import Layout, LayoutOf
 from evalbus.store.postgres.database import Database
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,
@@ -19,7 +20,8 @@ from evalbus.store.postgres.records import (
     storable,
 )
 from evalbus.store.postgres.sql import load
-from evalbus_schemas.benchmark import Benchmark
+from evalbus.store.slices import names_of, slice_bit
+from evalbus_schemas.benchmark import ALL, Benchmark
 from evalbus_schemas.names import reference
 from evalbus_schemas.queries import ListRows, NamedScore, Row, RowPage
 
@@ -45,8 +47,8 @@ class PostgresRows:
                     {"wanted": "a job", "found": query.job},
                 )
             benchmark = Benchmark.model_validate_json(job["spec"])
-            names = self._layout_of(benchmark).scores
-            condition, parameters = _condition(query, benchmark, names)
+            layout = self._layout_of(benchmark)
+            condition, parameters = _condition(query, benchmark, layout.scores)
             records = await connection.fetch(
                 SQL.rows.format(condition=condition),
                 job["job_no"],
@@ -57,7 +59,7 @@ class PostgresRows:
                 *parameters,
             )
         rows = fitting(
-            _row(record, job["workspace"], benchmark, names) for record in records[: query.limit]
+            _row(record, job["workspace"], benchmark, layout) for record in records[: query.limit]
         )
         is_last = not records or len(rows) == records[0]["n_found"]
         return RowPage(
@@ -85,6 +87,12 @@ def _condition(
     if query.model is not None:
         models = [model.name for model in benchmark.models]
         add("model_no = {}::smallint", _index("model", query.model, models))
+    if query.slice is not None and query.slice != ALL:
+        bit = slice_bit(query.slice, benchmark)
+        if bit is None:
+            clauses.append(f"{SQL.slices_of_row} = 0")
+        else:
+            add(f"{SQL.slices_of_row} & {{}}::bigint <> 0", bit)
     if query.failed_only:
         clauses.append("is_failed")
     if query.score is not None:
@@ -136,15 +144,26 @@ def _remarks(written: str | None) -> dict[tuple[str, str], dict[str, Any]]:
     return {(remark.pop("metric"), remark.pop("score")): remark for remark in said}
 
 
-def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, names: Names) -> Row:
+def _with_people(value: float, truth: float | None) -> dict[str, Any]:
+    """What people said of a row, if they said anything, and whether the value is that, if there is one."""
+    if truth is None or math.isnan(truth):
+        return {}
+    if math.isnan(value):
+        return {"truth": truth}
+    return {"truth": truth, "agreement": float(agrees(value, truth))}
+
+
+def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, layout: Layout) -> Row:
     dataset_no: int = record["dataset_no"]
     model_no: int = record["model_no"]
     metrics: dict[str, list[NamedScore]] = {}
     remarks = _remarks(record["remarks"])
-    for (metric, name), value in zip(names, record["scores"], strict=True):
-        said = remarks.get((metric, name), {})
-        metrics.setdefault(reference(workspace, metric), []).append(
-            NamedScore(name=name, value=None if math.isnan(value) else value, **said)
+    # Nothing of a row that was scored before there was anything to compare with.
+    truths = dict(zip(layout.with_truth, record["truths"] or (), strict=False))
+    for names, value in zip(layout.scores, record["scores"], strict=True):
+        said = remarks.get(names, {}) | _with_people(value, truths.get(names))
+        metrics.setdefault(reference(workspace, names[0]), []).append(
+            NamedScore(name=names[1], value=None if math.isnan(value) else value, **said)
         )
     wrong: list[dict[str, str | None]] = orjson.loads(record["errors"] or "[]")
     return Row(
@@ -166,4 +185,5 @@ def _row(record: "asyncpg.Record", workspace: str, benchmark: Benchmark, names: 
         }
         or None,
         failed=record["is_failed"],
+        slices=names_of(record["slices"], benchmark),
     )

@@ -29,11 +29,11 @@ FROM (
             0
         ) AS bytes_before
     FROM (
-        SELECT s.*, i.row_id, i.item
+        SELECT s.*, i.row_id, i.item, i.slices
         FROM (
             SELECT
                 dataset_no, model_no, row_index, repeat, is_failed, scores, sample, errors, latency, requests,
-                remarks
+                remarks, truths
             FROM score
             WHERE job_no = $1 AND month = $2
                 AND (dataset_no, model_no, row_index, repeat) > ($3, $4, $5, $6)
@@ -42,7 +42,7 @@ FROM (
             LIMIT $7
         ) AS s
         CROSS JOIN LATERAL (
-            SELECT row_id, item
+            SELECT row_id, item, slices
             FROM item
             WHERE job_no = $1 AND dataset_no = s.dataset_no AND row_index = s.row_index AND month = $2
             LIMIT 1
@@ -51,3 +51,13 @@ FROM (
 ) AS page
 WHERE bytes_before <= $8
 ORDER BY dataset_no, model_no, row_index, repeat;
+
+-- name: slices_of_row
+-- Looked up for each score by itself, for the reason given above.
+(
+    SELECT slices
+    FROM item
+    WHERE item.job_no = score.job_no AND item.dataset_no = score.dataset_no
+        AND item.row_index = score.row_index AND item.month = score.month
+    LIMIT 1
+)

@@ -37,6 +37,7 @@ class _Facts:
     month: date
     n_scores: int
     n_counted: int
+    n_truths: int
     n_metrics: int
     models: tuple[str, ...]
     params: Params
@@ -117,6 +118,7 @@ class PostgresScores:
             month=record["month"],
             n_scores=len(layout.scores),
             n_counted=len(layout.counted),
+            n_truths=len(layout.with_truth),
             n_metrics=len(benchmark.metrics),
             models=tuple(model.name for model in benchmark.models),
             params=benchmark.params,
@@ -138,6 +140,11 @@ def _check(chunk: ChunkScored, samples: Sequence[bytes], facts: _Facts) -> None:
         raise Malformed("misfit", f"counts of {len(chunk.counts)} metrics, not {facts.n_counted}")
     if any(len(column) != chunk.n_rows for column in chunk.counts):
         raise Malformed("misfit", f"not every column of counts has {chunk.n_rows} rows")
+    # None of an evaluator that does not know of them yet.
+    if len(chunk.truths) not in (0, facts.n_truths):
+        raise Malformed("misfit", f"{len(chunk.truths)} ground truths, not {facts.n_truths}")
+    if any(len(column) != chunk.n_rows for column in chunk.truths):
+        raise Malformed("misfit", f"not every column of truths has {chunk.n_rows} rows")
     if any(remark.row >= chunk.n_rows for remark in chunk.remarks):
         raise Malformed("misfit", f"a remark names a row beyond {chunk.n_rows}")
     if len(chunk.signatures) not in (0, facts.n_metrics):
@@ -208,6 +215,7 @@ async def _keep(
         asked=_asked_by_row(chunk),
         counts=_counts_by_row(chunk),
         remarks=_remarks_by_row(chunk),
+        truths=[_with_nan(column) for column in chunk.truths],
     )
     await copy_scores(connection, rows)
     of_metrics = list(chain.from_iterable(chunk.asked_by_metrics))
