@@ -15,7 +15,7 @@ from evalbus.store.ports import (
     Stretch,
 )
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark, Dataset, MetricPlugin, Params, Plugin
+from evalbus_schemas.benchmark import Benchmark, Dataset, MetricPlugin, Params, Plugin, Slice
 from evalbus_schemas.chunks import Asked, ChunkProgress, ChunkScored, ScoreError, ScoreRemark
 from evalbus_schemas.events import BenchmarkEvent
 from evalbus_schemas.scores import Counts, Signature
@@ -31,6 +31,7 @@ def a_benchmark(
     metrics: Sequence[str | MetricPlugin] = ("exact-match",),
     max_row_error_ratio: float | None = None,
     params: Params | None = None,
+    slices: Sequence[str] = (),
 ) -> Benchmark:
     """A metric of which only the name is given is an exact match."""
     return Benchmark(
@@ -45,6 +46,7 @@ def a_benchmark(
             else metric
             for metric in metrics
         ),
+        slices=tuple(Slice(name=name, where={"in": name}) for name in slices),
         params=params or Params(max_row_error_ratio=max_row_error_ratio),
     )
 
@@ -97,10 +99,11 @@ def a_stretch(
     first_row: int = 0,
     n_rows: int = 3,
     rows: Sequence[tuple[str, bytes]] | None = None,
+    slices: Sequence[int] = (),
 ) -> Stretch:
     if rows is None:
         rows = [(f"row-{i}", an_item(i)) for i in range(first_row, first_row + n_rows)]
-    return Stretch(dataset_no=dataset_no, first_row=first_row, rows=rows)
+    return Stretch(dataset_no=dataset_no, first_row=first_row, rows=rows, slices=slices)
 
 
 def stretches(
@@ -109,12 +112,18 @@ def stretches(
     in_chunks_of: int,
     dataset_no: int = 0,
     items: Sequence[bytes] | None = None,
+    slices: Sequence[int] = (),
 ) -> list[Stretch]:
     """A whole dataset."""
     lines = items or [an_item(row) for row in range(of_rows)]
     rows = [(f"row-{row}", line) for row, line in enumerate(lines)]
     return [
-        a_stretch(dataset_no=dataset_no, first_row=first, rows=rows[first : first + in_chunks_of])
+        a_stretch(
+            dataset_no=dataset_no,
+            first_row=first,
+            rows=rows[first : first + in_chunks_of],
+            slices=slices[first : first + in_chunks_of],
+        )
         for first in range(0, of_rows, in_chunks_of)
     ]
 
@@ -130,6 +139,7 @@ def a_scored_chunk(
     counts: Sequence[Sequence[Counts | None]] = (),
     remarks: Sequence[ScoreRemark] = (),
     signatures: Sequence[Signature] = (),
+    truths: Sequence[Sequence[float | None]] = (),
 ) -> ChunkScored:
     """What an evaluator makes of a chunk: by default every metric gives every row 1.0, after one call if it is live."""
     if asked is None:
@@ -147,6 +157,7 @@ def a_scored_chunk(
         remarks=tuple(remarks),
         counts=tuple(tuple(column) for column in counts),
         signatures=tuple(signatures),
+        truths=tuple(tuple(column) for column in truths),
         asked=tuple(asked),
         asked_by_metrics=tuple(tuple(of_row) for of_row in asked_by_metrics),
         seconds=0.25,

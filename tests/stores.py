@@ -14,6 +14,7 @@ from evalbus.store.ports import (
     DeadLetterStore,
     DispatchStore,
     EventStore,
+    ExportStore,
     FinalStore,
     JobStore,
     Kept,
@@ -34,6 +35,7 @@ from evalbus.store.postgres import (
     PostgresDeadLetters,
     PostgresDispatch,
     PostgresEvents,
+    PostgresExports,
     PostgresFinals,
     PostgresJobs,
     PostgresResults,
@@ -69,6 +71,7 @@ class Stores:
     upkeep: UpkeepStore
     catalogue: CatalogueStore
     uploads: UploadStore
+    exports: ExportStore
 
     async def claim(self, *, lease_seconds: float = LEASE_SECONDS) -> Lease:
         lease = await self.dispatch.claim(lease_seconds=lease_seconds)
@@ -85,6 +88,7 @@ class Stores:
         rows: int = 6,
         in_chunks_of: int = 3,
         items: Sequence[bytes] | None = None,
+        slices: Sequence[int] = (),
     ) -> tuple[Job, Lease]:
         """Every dataset has so many rows, or these items, and every one of them is stored."""
         job, _ = await self.jobs.create(new)
@@ -96,6 +100,7 @@ class Stores:
                 in_chunks_of=in_chunks_of,
                 dataset_no=dataset_no,
                 items=items,
+                slices=slices,
             )
             for first in range(0, len(whole), 50):
                 lease = await self.add(lease, *whole[first : first + 50])
@@ -178,4 +183,5 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             upkeep=PostgresUpkeep(database),
             catalogue=PostgresCatalogue(database),
             uploads=PostgresUploads(database),
+            exports=PostgresExports(database),
         )

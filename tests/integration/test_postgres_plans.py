@@ -23,6 +23,7 @@ WHY = load("why.sql")
 FINALS = load("finalizing.sql")
 OF_ROWS = load("rows.sql")
 SCORES = load("scores.sql")
+STORED_VALUES = load("stored_values.sql")
 UPKEEP = load("upkeep.sql")
 
 MONTH = datetime.now(UTC).date().replace(day=1)
@@ -37,6 +38,7 @@ SOME = 250
 A_PAGE = 8 * PAGE
 SLAB = 5000
 A_SLAB_OF_BOTH_MODELS = 8 * 2 * SLAB
+A_SLAB_WITH_ITEMS = 8 * SLAB
 A_CHUNK = 500
 
 TINY = frozenset({"broker_away"})
@@ -57,6 +59,7 @@ class Hot:
 
 def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
     rows = OF_ROWS.rows.format(condition="true")
+    rows_of_no_slice = OF_ROWS.rows.format(condition=f"{OF_ROWS.slices_of_row} = 0")
     rows_of_a_model = OF_ROWS.rows.format(condition="true AND model_no = $9::smallint")
     for name, sql, arguments, blocks_max in (
         ("gate", SCORES.gate, (job_no, 20, 0, 1.0, "e", 0, 0), FEW),
@@ -74,8 +77,17 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("confirm", DISPATCH.confirm, (job_no, "{1,2,3,4}"), FEW),
         ("give back", DISPATCH.give_back, (job_no, "{1,2,3,4}"), FEW),
         ("lines", DISPATCH.lines, (job_no, 0, MONTH, 10_000, 500), SOME),
-        ("slab", FINALS.slab, (job_no, 0, 0, MONTH, 0, 5000), SOME),
-        ("counts", FINALS.counts, (job_no, 0, 0, MONTH, 0, 5000), SOME),
+        ("slab", STORED_VALUES.slab, (job_no, 0, 0, MONTH, 0, SLAB), SOME),
+        ("slab of repeats", STORED_VALUES.slab_of_repeats, (job_no, 0, 0, MONTH, 0, SLAB), SOME),
+        ("counts", STORED_VALUES.counts, (job_no, 0, 0, MONTH, 0, SLAB), SOME),
+        ("truths", STORED_VALUES.truths, (job_no, 0, 0, MONTH, 0, SLAB, 1), SOME),
+        ("members", STORED_VALUES.members, (job_no, 0, 0, MONTH, 0, SLAB), A_SLAB_WITH_ITEMS),
+        (
+            "counts in slices",
+            STORED_VALUES.counts_in_slices,
+            (job_no, 0, 0, MONTH, 0, SLAB),
+            A_SLAB_WITH_ITEMS,
+        ),
         ("signatures", FINALS.signatures, (job_no,), FEW),
         ("sign", SCORES.add_signatures, (job_no, '{"{}"}'), FEW),
         ("asked", SCORES.note_asked, (job_no, 20, 1, 0, 0, 1, 1, 0.1), FEW),
@@ -96,6 +108,12 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("first rows", rows, (job_no, MONTH, -1, -1, -1, -1, PAGE, PAGE_BYTES), A_PAGE),
         ("rows", rows, (job_no, MONTH, 0, 1, 15_000, 0, PAGE, PAGE_BYTES), A_PAGE),
         (
+            "rows of no slice",
+            rows_of_no_slice,
+            (job_no, MONTH, 0, 1, 15_000, 0, PAGE, PAGE_BYTES),
+            2 * A_PAGE,
+        ),
+        (
             "rows of a model",
             rows_of_a_model,
             (job_no, MONTH, 0, 1, 9, 0, PAGE, PAGE_BYTES, 1),
@@ -104,7 +122,7 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("job by name", JOBS.find_job, ("default", "large-1", None), FEW),
         ("job by id", JOBS.find_job, ("default", "nobody", job_id), FEW),
         ("job of rows", OF_ROWS.find_rows_of, ("default", "large-1", None), FEW),
-        ("newest jobs", JOBS.list_jobs, ("default", None, 2**62, PAGE, None), A_PAGE),
+        ("newest jobs", JOBS.list_jobs, ("default", None, 2**62, PAGE, None, False), A_PAGE),
         ("same command", JOBS.same_command, ("default", "large-1"), FEW),
         ("why", WHY.why, (job_no, 15, 2), FEW),
         ("models that wait", WHY.models_that_wait, (job_no,), FEW),

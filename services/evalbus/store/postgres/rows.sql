@@ -57,7 +57,6 @@ ORDER BY dataset_no, model_no, row_index, repeat;
 (
     SELECT slices
     FROM item
-    WHERE item.job_no = score.job_no AND item.dataset_no = score.dataset_no
-        AND item.row_index = score.row_index AND item.month = score.month
+    WHERE job_no = $1 AND item.dataset_no = score.dataset_no AND item.row_index = score.row_index AND month = $2
     LIMIT 1
 )
