@@ -53,6 +53,8 @@ CREATE TABLE export (
     lease_token uuid,
     lease_until timestamptz,
     n_datapoints bigint NOT NULL DEFAULT 0,
+    -- What the bucket calls the parts that it has and that make no object yet: whoever begins anew has them removed.
+    upload text,
     error_code text,
     error_message text,
     created_at timestamptz NOT NULL DEFAULT now(),

@@ -3,8 +3,8 @@
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-Topic = Literal["work", "final", "events", "jobs"]
-"""There is something to read or to send; a job is whole; an event waits; a job has ended."""
+Topic = Literal["work", "final", "events", "jobs", "exports"]
+"""There is something to read or to send; a job is whole; an event waits; a job has ended; an export waits."""
 
 
 class Watcher(Protocol):

@@ -21,8 +21,11 @@ class ExportLease:
     export_id: UUID
     token: UUID
     attempts: int
-    """Who took it up so far, this one included."""
+    """Who took it up so far, this one included; not those who gave it back."""
     command: ExportJob
+    """With the id of its job, whose name may be another's by now."""
+    upload: str | None
+    """What the bucket calls the parts that an earlier holder left there."""
 
 
 class ExportStore(Protocol):
@@ -35,11 +38,18 @@ class ExportStore(Protocol):
         ...
 
     async def claim(self, *, lease_seconds: float) -> ExportLease | None:
-        """The oldest one that nobody writes; it is running then."""
+        """The oldest one that nobody writes; it is running then, and none of it is written."""
         ...
 
-    async def renew(self, lease: ExportLease, *, datapoints: int, lease_seconds: float) -> None:
-        """With how many are written. Raises LeaseLost."""
+    async def renew(
+        self,
+        lease: ExportLease,
+        *,
+        datapoints: int,
+        lease_seconds: float,
+        upload: str | None = None,
+    ) -> None:
+        """With how many are written, and what the bucket calls the parts that it has. Raises LeaseLost."""
         ...
 
     async def release(self, lease: ExportLease) -> None:

@@ -22,7 +22,7 @@ class UpkeepStore(Protocol):
         ...
 
     async def free_leases(self) -> None:
-        """Whoever held one is known to be gone: jobs are read on at once."""
+        """Whoever held one is known to be gone: jobs are read on at once, and exports begun anew."""
         ...
 
     async def reclaim(self, *, rows_max: int) -> bool:

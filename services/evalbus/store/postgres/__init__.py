@@ -8,6 +8,7 @@ from evalbus.store.postgres.database import Database, open_database, wait_for
 from evalbus.store.postgres.dead_letters import PostgresDeadLetters
 from evalbus.store.postgres.dispatch import PostgresDispatch
 from evalbus.store.postgres.events import PostgresEvents
+from evalbus.store.postgres.exports import PostgresExports
 from evalbus.store.postgres.finalizing import PostgresFinals
 from evalbus.store.postgres.jobs import PostgresJobs
 from evalbus.store.postgres.migrations import migrate, pending_versions
@@ -26,6 +27,7 @@ __all__ = [
     "PostgresDeadLetters",
     "PostgresDispatch",
     "PostgresEvents",
+    "PostgresExports",
     "PostgresFinals",
     "PostgresJobs",
     "PostgresResults",

@@ -39,6 +39,7 @@ class PostgresUpkeep:
     async def free_leases(self) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.free_leases)
+            await connection.execute(SQL.free_export_leases)
 
     async def reclaim(self, *, rows_max: int) -> bool:
         async with self._database.connection() as connection:
@@ -84,6 +85,7 @@ class PostgresUpkeep:
         async with self._database.connection() as connection:
             await connection.execute(SQL.close_chunks)
             await connection.execute(SQL.forget_events, event_days)
+            await connection.execute(SQL.forget_exports, event_days)
             await connection.execute(SQL.forget_answers, answer_days)
             await connection.execute(SQL.forget_private_answers)
             await connection.execute(SQL.prepare_partitions)

@@ -39,6 +39,9 @@ RETURNING chunk.job_no;
 -- name: free_leases
 UPDATE job SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL;
 
+-- name: free_export_leases
+UPDATE export SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL;
+
 -- name: close_chunks
 -- Chunks of jobs that have ended leave the index of open ones.
 UPDATE chunk
@@ -100,6 +103,16 @@ DELETE FROM broker_away WHERE service = $1 OR noted_at < now() - interval '1 day
 -- name: forget_events
 DELETE FROM event
 WHERE published_at < now() - make_interval(days => $1);
+
+-- name: forget_exports
+-- Those of deleted jobs an hour after their end, for whoever waits for it.
+DELETE FROM export AS e
+USING job AS j
+WHERE j.job_no = e.job_no
+    AND e.finished_at < now() - CASE
+        WHEN j.deleted_at IS NULL THEN make_interval(days => $1)
+        ELSE interval '1 hour'
+    END;
 
 -- name: prepare_partitions
 SELECT
