@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Unpack
 
 from evalbus.client.calls import Calls
-from evalbus.client.datapoints import datapoint_pages
 from evalbus.client.pages import pages
 from evalbus.client.parameters import parameters
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
+from evalbus.exporting.pages import datapoint_pages
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
 from evalbus_schemas.queries import (
     AggregateField,

@@ -1,4 +1,4 @@
-"""The pages that a job's files are written from: each is asked for while the one before is written."""
+"""The pages of datapoints that a file is written from: each is asked for while the one before is written."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
