@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalbus.errors import NoResult
 from evalbus.metrics import WHOLE_DETAIL_BYTES_MAX, Metric, ScoreDeclaration, Whole, layout_of
 from evalbus.metrics.details import readable
+from evalbus.results.agreement import agreement
 from evalbus.results.exact import exact_sum, exact_sum_of_squares, rounded
 from evalbus.store.ports import CountedMetric, ScoreColumn
 from evalbus_schemas.base import JsonObject
@@ -110,7 +111,7 @@ def _whole(name: str, metric: Metric, total: Counts) -> Whole:
 
 
 def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStatistics:
-    """Over the values that are finite; the others are counted as NaN."""
+    """Over the values that are finite; the others are counted as NaN. With truths also how far both agree."""
     # Loaded where a result is made: a service that makes none does well without its 30 MB.
     import numpy as np
 
@@ -121,7 +122,7 @@ def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStati
     total = exact_sum(ordered)
     variance, std_dev = _spread(ordered) if count else (None, None)
     rubric = _distribution(ordered, declaration)
-    return ScoreStatistics(
+    found = ScoreStatistics(
         name=column.score,
         scope="row",
         count=count,
@@ -141,6 +142,10 @@ def statistics(column: ScoreColumn, declaration: ScoreDeclaration) -> ScoreStati
         rubric_distribution=rubric or None,
         mode_category=_mode(rubric),
     )
+    if column.truths is None:
+        return found
+    truths = np.asarray(column.truths, dtype=np.float64)
+    return found.model_copy(update={"agreement": agreement(values, truths, declaration)})
 
 
 def percentiles(ordered: "Numbers") -> Percentiles:

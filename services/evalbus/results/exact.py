@@ -26,12 +26,24 @@ def exact_sum(values: "Numbers") -> Fraction:
 
 def exact_sum_of_squares(values: "Numbers") -> Fraction:
     """Of values between -1 and 1; what lies below the smallest float is lost."""
-    squares = values * values
+    return exact_sum_of_products(values, values)
+
+
+def exact_sum_of_products(left: "Numbers", right: "Numbers") -> Fraction:
+    """Of pairs of values between -1 and 1; what lies below the smallest float is lost."""
+    products = left * right
+    left_high, left_low = _halves(left)
+    right_high, right_low = (left_high, left_low) if right is left else _halves(right)
+    errors = (
+        (left_high * right_high - products) + left_high * right_low + left_low * right_high
+    ) + left_low * right_low
+    return exact_sum(products) + exact_sum(errors)
+
+
+def _halves(values: "Numbers") -> "tuple[Numbers, Numbers]":
     raised = values * SPLITTER
     high = raised - (raised - values)
-    low = values - high
-    errors = ((high * high - squares) + 2 * high * low) + low * low
-    return exact_sum(squares) + exact_sum(errors)
+    return high, values - high
 
 
 def rounded(number: Fraction) -> float | None:
