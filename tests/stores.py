@@ -88,6 +88,7 @@ class Stores:
         rows: int = 6,
         in_chunks_of: int = 3,
         items: Sequence[bytes] | None = None,
+        slices: Sequence[int] = (),
     ) -> tuple[Job, Lease]:
         """Every dataset has so many rows, or these items, and every one of them is stored."""
         job, _ = await self.jobs.create(new)
@@ -99,6 +100,7 @@ class Stores:
                 in_chunks_of=in_chunks_of,
                 dataset_no=dataset_no,
                 items=items,
+                slices=slices,
             )
             for first in range(0, len(whole), 50):
                 lease = await self.add(lease, *whole[first : first + 50])
