@@ -75,9 +75,11 @@ class RubricCount(Open):
 class Agreement(Open):
     """How a score agrees with what people said of the same rows, over the `count` rows that have both.
 
-    A measure is null where it is not defined: without rows, or where one side never varies. Both kappas and `alpha`
-    are 1 for perfect agreement and 0 for what chance would give, and can be negative. Categories are the labels of a
-    rubric or the distinct values; of more than CATEGORIES_MAX there is no kappa, for they are measurements.
+    A measure is null where it is not defined: without rows, a correlation where one side never varies, and kappas and
+    `alpha` where both sides say one and the same of every row. These are 1 for perfect agreement and 0 for what chance
+    would give, and can be negative. Categories are the labels of a rubric and the distinct values; of more than
+    CATEGORIES_MAX there is no kappa, for they are measurements. `alpha_level` is ordinal for a rubric of more than two
+    labels, else nominal for at most two categories (of which every level gives the same), else interval.
     """
 
     count: Count
