@@ -9,23 +9,20 @@ from evalbus.metrics import METRICS
 from evalbus.models import MODELS
 from evalbus.registry import PlugIn, Table
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import BenchmarkFile
+from evalbus_schemas.benchmark import BenchmarkFile, MetricPlugin, Plugin
 from evalbus_schemas.names import REFERENCE_PATTERN
 
 P = TypeVar("P", bound=PlugIn)
-
-PLUGIN = "Plugin"
 
 
 def benchmark_file_schema(dialect: str) -> JsonObject:
     """What an editor needs to complete and to check a file, with the types that are installed here."""
     schema = BenchmarkFile.model_json_schema()
     definitions = cast(JsonObject, schema.pop("$defs"))
-    name = cast(JsonObject, cast(JsonObject, definitions.pop(PLUGIN))["properties"])["name"]
-    properties = cast(JsonObject, schema["properties"])
+    properties = _properties(schema)
     for key, choice in (
-        ("models", _choice(MODELS, name, definitions)),
-        ("metrics", _choice(METRICS, name, definitions)),
+        ("models", _choice(MODELS, Plugin, definitions)),
+        ("metrics", _choice(METRICS, MetricPlugin, definitions)),
     ):
         cast(JsonObject, properties[key])["items"] = choice
     return {
@@ -36,15 +33,20 @@ def benchmark_file_schema(dialect: str) -> JsonObject:
     }
 
 
-def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonObject:
+def _choice(table: Table[P], contract: type[Plugin], definitions: JsonObject) -> JsonObject:
     """One of the table's types, or something saved; definitions that their parameters need are added to the file's."""
+    common: JsonObject = {}
+    for key, described in _properties(cast(JsonObject, definitions.pop(contract.__name__))).items():
+        # Once, and not with each of the types.
+        definitions[f"{contract.__name__}.{key}"] = described
+        common[key] = {"$ref": f"#/$defs/{contract.__name__}.{key}"}
     return {
         "oneOf": [
             *(
                 _alternative(
                     type_name,
                     table.find(type_name),
-                    name,
+                    common,
                     definitions,
                     # A model and a metric may have types of the same name.
                     prefix=f"{table.group.rpartition('.')[2]}.{type_name}.",
@@ -64,7 +66,7 @@ def _choice(table: Table[P], name: JsonValue, definitions: JsonObject) -> JsonOb
 def _alternative(
     type_name: str,
     plugin: type[PlugIn],
-    name: JsonValue,
+    common: JsonObject,
     definitions: JsonObject,
     *,
     prefix: str,
@@ -79,10 +81,14 @@ def _alternative(
         "description": described,
         "type": "object",
         "properties": {
-            "name": name,
+            **common,
             "type": {"const": type_name, "description": described},
-            **cast(JsonObject, schema.get("properties", {})),
+            **_properties(schema),
         },
         "required": ["name", "type", *cast(list[JsonValue], schema.get("required", []))],
         "additionalProperties": False,
     }
+
+
+def _properties(schema: JsonObject) -> JsonObject:
+    return cast(JsonObject, schema.get("properties", {}))
