@@ -130,11 +130,12 @@ def test_a_metric_that_raises_fails_the_row_and_leaves_its_sample() -> None:
 def test_a_line_reads_as_it_was_written() -> None:
     # when
     sampled = parse_given(sampled_line(ITEM, orjson.dumps({"output_text": "\x1e\n"})))
-    unsampled = parse_given(unsampled_line("timeout", "a\x1eb\nc"))
+    unsampled = parse_given(unsampled_line(ITEM, "timeout", "a\x1eb\nc"))
 
     # then
     assert (sampled.item, orjson.loads(sampled.sample)) == (ITEM, {"output_text": "\x1e\n"})
     assert sampled.why_not is None
+    assert unsampled.item == ITEM
     assert unsampled.why_not is not None
     assert (unsampled.why_not.code, unsampled.why_not.message) == ("timeout", "a\x1eb\nc")
 

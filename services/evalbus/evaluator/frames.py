@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 REQUEST: Final = struct.Struct("<IQQ")
 REPLY: Final = struct.Struct("<cQ")
-PROGRESS: Final = struct.Struct("<IIIII")
+PROGRESS: Final = struct.Struct("<IIIIII")
 
 READY: Final = b"H"
 """The child has started and waits for work."""
@@ -37,6 +37,10 @@ class Progress(NamedTuple):
     """How many scores a row has; 0 as well for a plan without metrics."""
     n_counted: int
     """How many metrics count for scores of the whole."""
+    n_truths: int
+    """How many scores have a ground truth."""
 
 
-NOTHING_KNOWN: Final = Progress(rows_done=0, rows_at_work=0, step=0, n_columns=0, n_counted=0)
+NOTHING_KNOWN: Final = Progress(
+    rows_done=0, rows_at_work=0, step=0, n_columns=0, n_counted=0, n_truths=0
+)

@@ -25,7 +25,7 @@ class WhyNot:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenLine:
-    """One row with its sample; with a reason there is none, and its item is of no interest."""
+    """One row with its sample; with a reason there is none, and its item may be none that can be read."""
 
     item: bytes
     sample: bytes
@@ -43,9 +43,9 @@ def answered_line(line: bytes, answers: JsonObject) -> bytes:
     return SAMPLE_SEPARATOR.join((line, b"", orjson.dumps(answers)))
 
 
-def unsampled_line(code: str, message: str) -> bytes:
-    """Without the item: it may be one that cannot be read at all, whatever bytes it has."""
-    return SAMPLE_SEPARATOR.join((b"", NOTHING, orjson.dumps([code, message])))
+def unsampled_line(item: bytes, code: str, message: str) -> bytes:
+    """The item may be one that cannot be read at all, whatever bytes it has."""
+    return SAMPLE_SEPARATOR.join((item, NOTHING, orjson.dumps([code, message])))
 
 
 def parse_given(line: bytes) -> GivenLine:

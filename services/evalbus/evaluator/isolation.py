@@ -108,6 +108,7 @@ def blamed_piece(
         scores=((None,),) * n_columns,
         errors=(error,),
         counts=((None,),) * lost.progress.n_counted,
+        truths=((None,),) * lost.progress.n_truths,
         seconds=0.0,
         evaluator=evaluator,
     )
@@ -136,6 +137,7 @@ def merged(
             moved(remark, piece.first) for piece in ordered for remark in piece.scored.remarks
         ),
         counts=joined(piece.scored.counts for piece in ordered),
+        truths=joined(piece.scored.truths for piece in ordered),
         signatures=max((piece.scored.signatures for piece in ordered), key=len),
         seconds=time.perf_counter() - started,
         evaluator=evaluator,

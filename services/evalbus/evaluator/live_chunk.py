@@ -77,7 +77,7 @@ class LiveChunk:
             return [
                 sampled_line(item, sample)
                 if offset not in errors
-                else unsampled_line(errors[offset].code, errors[offset].message)
+                else unsampled_line(item, errors[offset].code, errors[offset].message)
                 for offset, (item, sample) in enumerate(zip(self._items, lines, strict=True))
             ]
         for offset, error in errors.items():
@@ -205,7 +205,7 @@ def _told(
 def _given_line(item: bytes, outcome: Outcome) -> bytes:
     match outcome.result:
         case WhyNot(code=code, message=message):
-            return unsampled_line(code, message)
+            return unsampled_line(item, code, message)
         case sample:
             # How long it took belongs to the sample, as its metrics see it; out of the cache it took no time.
             if outcome.asked.seconds is not None:

@@ -6,7 +6,15 @@ from functools import lru_cache
 
 from evalbus.errors import Invalid
 from evalbus.evaluator.pace import Pace
-from evalbus.metrics import METRICS, LiveMetric, Metric, build_metric, signature_of
+from evalbus.metrics import (
+    METRICS,
+    GroundTruth,
+    LiveMetric,
+    Metric,
+    build_metric,
+    ground_truths_of,
+    signature_of,
+)
 from evalbus.models import LiveModel, Model, RecordedModel, Respondent, build_model
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Plugin
@@ -23,6 +31,7 @@ Answer = Callable[[Sequence[JsonObject]], list[JsonObject]]
 class NamedMetric:
     name: str
     metric: Metric
+    truths: tuple[GroundTruth, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,10 @@ class ReadyPlan:
     @property
     def n_counted(self) -> int:
         return sum(bool(named.metric.corpus) for named in self.metrics)
+
+    @property
+    def n_truths(self) -> int:
+        return sum(len(named.truths) for named in self.metrics)
 
     @property
     def answer(self) -> Answer:
@@ -76,7 +89,9 @@ def _ready(plan_json: str, limits_json: str) -> ReadyPlan:
         model_name=plan.model.name,
         model=build_model(plan.model, limits),
         metrics=tuple(
-            NamedMetric(name=plugin.name, metric=metric)
+            NamedMetric(
+                name=plugin.name, metric=metric, truths=ground_truths_of(plugin, metric, limits)
+            )
             for plugin, metric in zip(plan.metrics, metrics, strict=True)
         ),
         signatures=tuple(map(signature_of, plan.metrics, metrics)),

@@ -4,6 +4,7 @@ import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Protocol, TypeVar, cast
 
 import orjson
@@ -21,7 +22,15 @@ from evalbus.evaluator.given import (
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
 from evalbus.evaluator.remarks import cut, remarks_of
 from evalbus.evaluator.settling import Blame, settle
-from evalbus.metrics import COUNTS_BYTES_MAX, NON_FINITE, Batch, Columns, LiveMetric, Note
+from evalbus.metrics import (
+    COUNTS_BYTES_MAX,
+    NON_FINITE,
+    Batch,
+    Columns,
+    GroundTruth,
+    LiveMetric,
+    Note,
+)
 from evalbus.templates import TemplateError
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.chunks import RowLimits, ScoreError, ScoreRemark
@@ -61,6 +70,8 @@ class ScoredRows:
     """Of rows that have not failed."""
     counts: Sequence[Sequence[Counts | None]]
     """A column for each metric with corpus scores."""
+    truths: Sequence[Sequence[float | None]]
+    """A column for each score with a ground truth; failed rows have theirs too."""
 
     def moved(self, rows: int) -> "ScoredRows":
         """The same rows so many further behind in their chunk."""
@@ -152,6 +163,9 @@ def _measured(work: "_Work", plan: ReadyPlan, begin_step: BeginStep) -> ScoredRo
     for step, named in enumerate(plan.metrics, start=1):
         begin_step(step)
         work.measure(named)
+        if named.truths:
+            # In the same step: a template that never ends is this metric's, whatever it is for.
+            work.hear(named)
     return work.scored()
 
 
@@ -177,6 +191,7 @@ class _Work:
         self._samples = [NO_SAMPLE] * len(lines)
         self._columns: list[list[float | None]] = []
         self._counts: list[list[Counts | None]] = []
+        self._truths: list[list[float | None]] = []
         self._remarks: list[ScoreRemark] = []
         self._questions: dict[int, JsonObject] = {}
         self._answered: dict[int, GivenLine] = {}
@@ -290,6 +305,38 @@ class _Work:
         if metric.corpus:
             self._counts.append(counts)
 
+    def hear(self, named: NamedMetric) -> None:
+        """What people said of the metric's scores, also of rows that have failed: it stands, whatever a model did.
+
+        A row of which it cannot be rendered has none, and that is no fault of the row; what exceeds its limits is.
+        """
+
+        def blame(row: int, error: BaseException) -> None:
+            if not isinstance(error, TemplateError) and row not in self._failures:
+                self._fail_metric(row, named.name, *_cause(error))
+
+        for truth in named.truths:
+            column: list[float | None] = [None] * len(self._lines)
+            for rows, said in settle(partial(self._said, truth), list(self._readable), blame):
+                for row, value in zip(rows, said, strict=True):
+                    column[row] = value
+            self._truths.append(column)
+
+    def _said(self, truth: GroundTruth, rows: Sequence[int]) -> list[float | None]:
+        no_sample: JsonObject = {}
+        return truth.said(
+            [self._readable[row] for row in rows],
+            [self._answers.get(row, no_sample) for row in rows],
+        )
+
+    @cached_property
+    def _readable(self) -> dict[int, JsonObject]:
+        """Every item that can be read, those of rows that came without a sample included."""
+        unsampled = (row for row in self._failures if row not in self._items)
+        return self._items | {
+            row: item for row in unsampled if (item := _item(self._lines[row])) is not None
+        }
+
     @property
     def _rows_left(self) -> list[int]:
         return [row for row in self._answers if row not in self._failures]
@@ -400,6 +447,7 @@ class _Work:
             errors=sorted([*self._failures.values(), *notes], key=lambda error: error.row),
             remarks=[remark for remark in self._remarks if remark.row not in self._failures],
             counts=self._counts,
+            truths=self._truths,
         )
 
     def questioned(self) -> ScoredRows:
@@ -409,7 +457,16 @@ class _Work:
             errors=sorted(self._failures.values(), key=lambda error: error.row),
             remarks=(),
             counts=(),
+            truths=(),
         )
+
+
+def _item(line: bytes) -> JsonObject | None:
+    try:
+        item: object = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return cast("JsonObject", item) if isinstance(item, dict) else None
 
 
 def _checked(scored: Columns, n_scores: int, n_rows: int) -> list[list[float]]:

@@ -41,7 +41,9 @@ def score_chunk(
     score = _way(request)
     nothing_yet = NOTHING_KNOWN
     if request.wanted == "scores":
-        nothing_yet = NOTHING_KNOWN._replace(n_columns=plan.n_columns, n_counted=plan.n_counted)
+        nothing_yet = NOTHING_KNOWN._replace(
+            n_columns=plan.n_columns, n_counted=plan.n_counted, n_truths=plan.n_truths
+        )
     if report is not None:
         report(nothing_yet)
     done_rows: list[ScoredRows] = []
@@ -73,6 +75,7 @@ def score_chunk(
         errors=tuple(chain.from_iterable(scored.errors for scored in done_rows)),
         remarks=fitting(chain.from_iterable(scored.remarks for scored in done_rows)),
         counts=joined(scored.counts for scored in done_rows),
+        truths=joined(scored.truths for scored in done_rows),
         signatures=() if request.wanted == "questions" else plan.signatures,
         seconds=time.perf_counter() - started,
         evaluator=evaluator,

@@ -24,6 +24,7 @@ from evalbus.metrics.base import (
     Whole,
 )
 from evalbus.metrics.checks import CHECKS
+from evalbus.metrics.ground_truth import GroundTruth, ground_truths_of
 from evalbus.metrics.judges import JUDGES
 from evalbus.metrics.labels import LABELS
 from evalbus.metrics.layout import Layout
@@ -68,12 +69,16 @@ def layout_of(benchmark: Benchmark) -> Layout:
 @lru_cache(maxsize=LAYOUTS_KEPT_MAX)
 def _layout_of(metrics_json: bytes) -> Layout:
     # Asked for with every page of rows, and building a metric may take a moment.
-    plugins: Sequence[object] = orjson.loads(metrics_json)
+    written: Sequence[object] = orjson.loads(metrics_json)
+    plugins = [MetricPlugin.model_validate(plugin) for plugin in written]
+    metrics = [(plugin.name, build_metric(plugin, RowLimits())) for plugin in plugins]
     return Layout(
-        [
-            (plugin.name, build_metric(plugin, RowLimits()))
-            for plugin in map(MetricPlugin.model_validate, plugins)
-        ]
+        metrics,
+        with_truth=tuple(
+            (name, truth.score)
+            for plugin, (name, metric) in zip(plugins, metrics, strict=True)
+            for truth in ground_truths_of(plugin, metric, RowLimits())
+        ),
     )
 
 
@@ -86,6 +91,7 @@ __all__ = [
     "WHOLE_DETAIL_BYTES_MAX",
     "Batch",
     "Columns",
+    "GroundTruth",
     "Layout",
     "LiveMetric",
     "Metric",
@@ -95,6 +101,7 @@ __all__ = [
     "ScoreDeclaration",
     "Whole",
     "build_metric",
+    "ground_truths_of",
     "layout_of",
     "signature_of",
 ]

@@ -12,6 +12,7 @@ Numbers are exact: 0.1 is a tenth, and integers of any length differ in their la
 """
 
 import re
+import string
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -21,6 +22,7 @@ _COMMAS: Final = ",\uff0c\u066c"
 _POINTS: Final = ".\uff0e\u066b"
 _GROUPING: Final = _COMMAS + "\u00a0\u202f\u2009'\u2019"
 _CURRENCY: Final = "$€£¥₹\uff04\uffe5"
+_AROUND: Final = f"{string.whitespace}\u00a0\u202f\u2009%{_CURRENCY}"
 # Thirteen groups are more than any amount has; without a bound a megabyte of them is looked through once for each.
 _NUMBER: Final = re.compile(
     rf"""
@@ -71,6 +73,12 @@ def last_number(text: str) -> Decimal | None:
     if found is None and cut:
         found = _last_match(text)
     return None if found is None else _value(found)
+
+
+def whole_number(text: str) -> Decimal | None:
+    """The number that the text is, and nothing else but blanks and a currency or percent sign; None for any other text."""
+    match = _NUMBER.fullmatch(text.strip(_AROUND))
+    return None if match is None else _value(match)
 
 
 def _last_match(text: str) -> re.Match[str] | None:
