@@ -322,7 +322,11 @@ def _a_test(
 
 def wishes() -> st.SearchStrategy[Wish]:
     """Every operator on every kind of field, nested."""
-    tests: st.SearchStrategy[Wish] = _text_tests() | _number_tests() | _moment_tests()
+    return trees_of(_text_tests() | _number_tests() | _moment_tests())
+
+
+def trees_of(tests: st.SearchStrategy[Wish]) -> st.SearchStrategy[Wish]:
+    """These by themselves, and joined by everything that joins them."""
 
     def nested(inner: st.SearchStrategy[Wish]) -> st.SearchStrategy[Wish]:
         several = st.lists(inner, min_size=1, max_size=4).map(tuple)

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-Known: TypeAlias = str | float | datetime
+Ordered: TypeAlias = str | float | datetime
+Known: TypeAlias = Ordered | dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class No:
 
 
 Wish: TypeAlias = Test | All | Some | No
+Item: TypeAlias = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +77,16 @@ class StoredResult:
     scores: Sequence[ScoreLine] = ()
 
 
-def holds(wish: Wish, result: StoredResult) -> bool:
+def holds(wish: Wish, thing: StoredResult | Item) -> bool:
     match wish:
         case All(parts):
-            return all(holds(part, result) for part in parts)
+            return all(holds(part, thing) for part in parts)
         case Some(parts):
-            return any(holds(part, result) for part in parts)
+            return any(holds(part, thing) for part in parts)
         case No(part):
-            return not holds(part, result)
+            return not holds(part, thing)
         case Test(field, operator, value):
-            return _passes(_values(result, field), operator, value)
+            return _passes(_values(thing, field), operator, value)
 
 
 def _passes(values: Sequence[Known], operator: str, wanted: JsonValue) -> bool:
@@ -99,20 +101,34 @@ def _passes(values: Sequence[Known], operator: str, wanted: JsonValue) -> bool:
 
 
 def _compares(value: Known, operator: str, wanted: JsonValue) -> bool:
-    if operator == "$like":
-        assert isinstance(wanted, str)
-        return _fold(wanted) in _fold(_written(value))
-    if isinstance(value, str):
-        assert isinstance(wanted, str)
-        return _ordered(value, operator, wanted)
     if isinstance(value, datetime):
         assert isinstance(wanted, str)
+        if operator == "$like":
+            return _fold(wanted) in _fold(_written(value))
         return _ordered(value, operator, _instant(wanted))
-    assert isinstance(wanted, int | float)
+    if _type(value) != _type(wanted):
+        # Only items have values of which one does not know the type beforehand.
+        return False
+    if operator == "$like":
+        assert isinstance(value, str)
+        assert isinstance(wanted, str)
+        return _fold(wanted) in _fold(value)
+    assert isinstance(value, str | int | float)
+    assert isinstance(wanted, str | int | float)
     return _ordered(value, operator, wanted)
 
 
-def _ordered(left: Known, operator: str, right: Known) -> bool:
+def _type(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "number"
+        case _:
+            return type(value).__name__
+
+
+def _ordered(left: Ordered, operator: str, right: Ordered) -> bool:
     # Texts by their code points and moments by their instants, as Python has it.
     before, same = left < right, left == right  # type: ignore[operator]  # both are of one type
     return {
@@ -131,10 +147,7 @@ def _fold(text: str) -> str:
     )
 
 
-def _written(value: Known) -> str:
-    assert not isinstance(value, float), "numbers are not looked for so"
-    if isinstance(value, str):
-        return value
+def _written(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -144,7 +157,13 @@ def _instant(written: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _values(result: StoredResult, field: str) -> list[Known]:
+def _values(thing: StoredResult | Item, field: str) -> list[Known]:
+    if isinstance(thing, StoredResult):
+        return _values_of(thing, field)
+    return _values_in(thing, field)
+
+
+def _values_of(result: StoredResult, field: str) -> list[Known]:
     head, _, rest = field.partition(".")
     match head:
         case "labels":
@@ -173,3 +192,21 @@ def _statistics(result: StoredResult, path: str) -> list[Known]:
             if value is not None:
                 found.append(value)
     return found
+
+
+def _values_in(item: Item, field: str) -> list[Known]:
+    """`item.` says no more than that the item is meant; a field may have dots in its name."""
+    path = field.removeprefix("item.")
+    return _below(item[path], []) if path in item else _below(dict(item), path.split("."))
+
+
+def _below(value: JsonValue, steps: Sequence[str]) -> list[Known]:
+    match value:
+        case list():
+            return [found for element in value for found in _below(element, steps)]
+        case dict() if steps:
+            return _below(value.get(steps[0]), steps[1:])
+        case None:
+            return []
+        case _:
+            return [] if steps else [value]

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from tests.filtering import All, No, Some, Test, Wish
 
-Use = Literal["filter", "search"]
+Use = Literal["filter", "search", "slice"]
 
 SIGNS = {"$like": "~", "$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 
@@ -43,7 +43,7 @@ def _side_by_side(parts: Sequence[Wish], use: Use, chance: Random) -> dict[str, 
 
 def _inside(wish: Wish, use: Use, chance: Random) -> JsonValue:
     assert isinstance(wish, Test)
-    text_means = "$eq" if use == "filter" else "$like"
+    text_means = "$like" if use == "search" else "$eq"
     bare = text_means if isinstance(wish.value, str) else "$eq"
     if wish.operator == bare and chance.random() < 0.5:
         return wish.value
@@ -85,25 +85,35 @@ def _test(wish: Test, use: Use, chance: Random) -> str:
     field = wish.field if plain.isascii() and plain.isalnum() else _quoted(wish.field, chance)
     if wish.operator in ("$in", "$nin"):
         assert isinstance(wish.value, list)
-        values = chance.choice([",", ", "]).join(_value(value, chance) for value in wish.value)
+        values = chance.choice([",", ", "]).join(_value(value, use, chance) for value in wish.value)
         return f"{field} {'IN' if wish.operator == '$in' else 'NOT IN'} [{values}]"
     signs = [SIGNS[wish.operator]] if wish.operator in SIGNS else ["="]
-    text_means = "$eq" if use == "filter" else "$like"
+    text_means = "$like" if use == "search" else "$eq"
     if wish.operator == (text_means if isinstance(wish.value, str) else "$eq"):
         signs.append(":")
     space = chance.choice(["", " "])
-    return f"{field}{space}{chance.choice(signs)}{space}{_value(wish.value, chance)}"
+    return f"{field}{space}{chance.choice(signs)}{space}{_value(wish.value, use, chance)}"
 
 
-def _value(value: JsonValue, chance: Random) -> str:
+def _value(value: JsonValue, use: Use, chance: Random) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
+    if use == "slice" and (value in ("true", "false") or _is_number(value)):
+        return _quoted(value, chance)
     if value.replace(":", "").replace("-", "").isalnum() and value.upper() not in WORDS:
         return value if chance.random() < 0.5 else _quoted(value, chance)
     return _quoted(value, chance)
 
 
 WORDS = {"AND", "OR", "NOT", "IN", "NULL"}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _quoted(text: str, chance: Random) -> str:

@@ -220,6 +220,8 @@ def test_every_statistic_that_is_a_number_can_be_filtered_by() -> None:
         "histogram",
         "rubric_distribution",
         "mode_category",
+        # Several numbers, of which none can be named.
+        "agreement",
     }
 
     assert set(ScoreStatistics.model_fields) - not_numbers == STATISTICS

@@ -1,4 +1,4 @@
-"""Filters over results, in three spellings: a mapping, the same as JSON text, or words."""
+"""Filters over results and over items, in three spellings: a mapping, the same as JSON text, or words."""
 
 from evalbus.filters.expression import And, Comparison, Expression, FieldPath, Not, Operator, Or
 from evalbus.filters.fields import FieldKind, Fields

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from evalbus.errors import Invalid, OverLimit
 from evalbus.filters.expression import Comparison, FieldPath, Operator
-from evalbus.filters.fields import NUMBERS, Fields
+from evalbus.filters.fields import FieldKind, Fields
 from evalbus.filters.limits import COMPARISONS_MAX, DEPTH_MAX, PARTS_MAX, VALUES_MAX
 from evalbus.filters.showing import shown
 from evalbus.filters.values import typed
@@ -34,8 +34,8 @@ class Builder:
         """Raises Invalid that lists the known ones."""
         return self._fields.find(text)
 
-    def is_number(self, field: FieldPath) -> bool:
-        return self._fields.kind(field) in NUMBERS
+    def kind(self, field: FieldPath) -> FieldKind:
+        return self._fields.kind(field)
 
     def comparison(self, field: FieldPath, operator: Operator, given: JsonValue) -> Comparison:
         """Raises Invalid for a value that cannot be, OverLimit for one too many."""

@@ -1,16 +1,17 @@
 """What a filter means, whichever way it was spelt.
 
-A field has no value, one, or several (a result's models). A comparison is true when one of the values makes it true;
+A field has no value, one, or several (a result's models, the elements of a list in an item). A comparison is true when one of the values makes it true;
 `$eq` null is true when there is none. Nothing is neither true nor false by halves: what is not true is false, and
 `$not` turns each into the other.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-Value: TypeAlias = str | float | datetime | None
+Value: TypeAlias = str | float | bool | datetime | None
 
 
 class Operator(StrEnum):
@@ -26,7 +27,7 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldPath:
-    """A known field, and what follows its first dot: `labels.team`, `scores.exact-match.mean`."""
+    """A known field, and what follows its first dot: `labels.team`, `scores.exact-match.mean`, `item.meta.source`."""
 
     name: str
     rest: str = ""
@@ -66,3 +67,15 @@ class Not:
 Expression: TypeAlias = Comparison | And | Or | Not
 
 EVERYTHING = And(())
+
+
+def comparisons(expression: Expression) -> Iterator[Comparison]:
+    """Those that it is made of, in the order in which they were written."""
+    match expression:
+        case Comparison():
+            yield expression
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from comparisons(part)
+        case Not(part):
+            yield from comparisons(part)

@@ -20,11 +20,13 @@ class FieldKind(Enum):
     NUMBER = "a number"
     LABEL = "the text under a key that the user chose"
     SCORE = "a statistic of a score, one number for each (dataset, model)"
+    ITEM = "whatever JSON stands at a path of the item"
 
 
 TAILS = {
     FieldKind.LABEL: ".<key>",
     FieldKind.SCORE: ".<metric>[.<score>].<statistic>",
+    FieldKind.ITEM: ".<field>",
 }
 """What must follow the first dot of such a field; the others have no dot."""
 
@@ -37,6 +39,8 @@ class Fields:
 
     kinds: Mapping[str, FieldKind]
     statistics: frozenset[str] = frozenset()
+    otherwise: str | None = None
+    """The field in which everything is looked for that begins with the name of none; without it, that is refused."""
 
     @property
     def known(self) -> list[str]:
@@ -48,6 +52,8 @@ class Fields:
     def find(self, text: str) -> FieldPath:
         """Raises Invalid that lists what is known, and says what was probably meant."""
         name, dot, rest = text.partition(".")
+        if self.otherwise is not None and (name not in self.kinds or not rest):
+            name, rest = self.otherwise, text
         kind = self.kinds.get(name)
         if kind is None or len(text) > FIELD_CHARACTERS_MAX:
             raise self._unknown(text)

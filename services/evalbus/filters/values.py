@@ -12,6 +12,7 @@ from evalbus.filters.limits import TEXT_CHARACTERS_MAX
 from evalbus.filters.showing import is_storable, shown
 
 WITH_NULL = frozenset({Operator.EQ, Operator.IN, Operator.NIN})
+"""What asks whether two values are the same, and so takes those that have no order."""
 
 
 def typed(field: FieldPath, kind: FieldKind, operator: Operator, given: JsonValue) -> Value:
@@ -20,14 +21,33 @@ def typed(field: FieldPath, kind: FieldKind, operator: Operator, given: JsonValu
         if operator in WITH_NULL:
             return None
         raise _unfit(field, operator, "something to compare with", given)
+    if kind is FieldKind.ITEM:
+        return _of_an_item(field, operator, given)
     if kind in NUMBERS:
         if operator is Operator.LIKE:
             raise _unfit(field, operator, "another operator, for it is a number", given)
-        return _number(field, operator, given)
+        return float(_number(field, operator, given))
     # `$like` sees a moment as text, as it is written in answers: "2026-01" is a month.
     if kind is FieldKind.MOMENT and operator is not Operator.LIKE:
         return _moment(field, operator, given)
     return _text(field, operator, given)
+
+
+def _of_an_item(field: FieldPath, operator: Operator, given: JsonValue) -> Value:
+    """It keeps its type, for only what has the same type is compared with it."""
+    match given:
+        case str():
+            return _text(field, operator, given)
+        case _ if operator is Operator.LIKE:
+            raise _unfit(field, operator, "text", given)
+        case bool() if operator in WITH_NULL:
+            return given
+        case bool():
+            raise _unfit(field, operator, "a number or text, which have an order", given)
+        case int() | float():
+            return _number(field, operator, given)
+        case _:
+            raise _unfit(field, operator, "text, a number, true, false or null", given)
 
 
 def _number(field: FieldPath, operator: Operator, given: JsonValue) -> float:
@@ -35,12 +55,12 @@ def _number(field: FieldPath, operator: Operator, given: JsonValue) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise _unfit(field, operator, "a number", given)
     try:
-        number = float(given)
+        fits = math.isfinite(float(given))
     except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+        fits = False
+    if not fits:
         raise _unfit(field, operator, "a number that a double can hold", given)
-    return number
+    return given
 
 
 def _moment(field: FieldPath, operator: Operator, given: JsonValue) -> datetime:

@@ -7,7 +7,9 @@
     field      = a bare word, or a JSON string
     value      = a JSON string, null, a number, or a bare word: up to the next space, quote, bracket or comma
 
-`=` is equality, `:` too (in a search, containment), `~` containment; `:null` means that there is none.
+`=` is equality, `:` too (in a search, containment), `~` containment; `:null` means that there is none. A bare word is a
+number where the field is one; of an item's field, which may be anything, it is what it would be as JSON (`4`, `true`),
+and else text: there "4" and "true" need their quotes to be text.
 """
 
 import re
@@ -16,7 +18,7 @@ from pydantic import JsonValue
 
 from evalbus.filters.building import Builder
 from evalbus.filters.expression import And, Comparison, Expression, FieldPath, Not, Operator, Or
-from evalbus.filters.fields import Fields
+from evalbus.filters.fields import NUMBERS, FieldKind, Fields
 from evalbus.filters.limits import VALUES_MAX
 from evalbus.filters.scanner import Piece, Scanner, Sort
 
@@ -30,6 +32,10 @@ SIGNS = {
 }
 WORDS = frozenset({"AND", "OR", "NOT", "IN"})
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)
+CODE = re.compile(r"[+-]?0\d", re.ASCII)
+"""How 007 begins, which counts nothing."""
+TRUTHS = {"true": True, "false": False}
 
 
 def parse(text: str, fields: Fields, *, bare: Operator) -> Expression:
@@ -118,7 +124,6 @@ class _Words:
         return values
 
     def _value(self, field: FieldPath) -> JsonValue:
-        """A bare word is a number only where the field is one: a label may well be 007."""
         piece = self._pieces.take_value()
         if piece.sort is Sort.STRING:
             return piece.text
@@ -126,9 +131,7 @@ class _Words:
             raise self._pieces.lost("a value", piece)
         if piece.text == "null":
             return None
-        if self._build.is_number(field) and NUMBER.fullmatch(piece.text):
-            return float(piece.text)
-        return piece.text
+        return _bare(piece.text, self._build.kind(field))
 
     def _is(self, sort: Sort, text: str) -> bool:
         piece = self._pieces.peek()
@@ -143,3 +146,17 @@ class _Words:
     def _expect(self, sign: str) -> None:
         if not self._took(Sort.SIGN, sign):
             raise self._pieces.lost(sign, self._pieces.peek())
+
+
+def _bare(text: str, kind: FieldKind) -> JsonValue:
+    """A word without quotes is a number only where the field can be one: a label may well be 7."""
+    if kind is FieldKind.ITEM:
+        return _as_json_has_it(text)
+    return float(text) if kind in NUMBERS and NUMBER.fullmatch(text) else text
+
+
+def _as_json_has_it(text: str) -> JsonValue:
+    if CODE.match(text) or not NUMBER.fullmatch(text):
+        return TRUTHS.get(text, text)
+    # An integer as it is: long ones are ids, of which no two are the same.
+    return int(text) if INTEGER.fullmatch(text) else float(text)

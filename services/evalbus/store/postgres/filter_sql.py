@@ -1,7 +1,7 @@
 """A filter over results as a parameterized condition: no word of a caller ever becomes part of the text."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 import orjson
 
@@ -53,6 +53,16 @@ ORDERS: Final[Mapping[Operator, str]] = {
 
 CONTAINMENTS_MAX: Final = 16
 
+ResultKind = Literal[
+    FieldKind.TEXT,
+    FieldKind.TEXTS,
+    FieldKind.MOMENT,
+    FieldKind.NUMBER,
+    FieldKind.LABEL,
+    FieldKind.SCORE,
+]
+"""What the fields of results are."""
+
 # As answers write it.
 MOMENT_AS_TEXT = """to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
@@ -100,6 +110,11 @@ class WhereClause:
             case _:
                 assert_never(comparison.operator)
 
+    def _kind(self, field: FieldPath) -> ResultKind:
+        kind = self._fields.kind(field)
+        assert kind is not FieldKind.ITEM, "items are matched where they are read"
+        return kind
+
     def _within(self, field: FieldPath, values: Sequence[Value]) -> str:
         there = [value for value in values if value is not None]
         parts = [self._equal(field, there)] if there else []
@@ -108,7 +123,7 @@ class WhereClause:
         return _joined(" OR ", parts, "false")
 
     def _absent(self, field: FieldPath) -> str:
-        match self._fields.kind(field):
+        match self._kind(field):
             case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER:
                 return f"{self._columns[field.name]} IS NULL"
             case FieldKind.TEXTS:
@@ -119,7 +134,7 @@ class WhereClause:
                 return f"NOT {self._has_score(field, _statistic(field) + ' IS NOT NULL')}"
 
     def _equal(self, field: FieldPath, values: Sequence[Value]) -> str:
-        match self._fields.kind(field):
+        match self._kind(field):
             case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER as kind:
                 return self._one_of(self._columns[field.name], kind, values)
             case FieldKind.TEXTS:
@@ -130,7 +145,7 @@ class WhereClause:
                 return self._has_score(field, self._one_of(_statistic(field), kind, values))
 
     def _compared(self, field: FieldPath, operator: Operator, value: Value) -> str:
-        match self._fields.kind(field):
+        match self._kind(field):
             case FieldKind.TEXT | FieldKind.MOMENT | FieldKind.NUMBER as kind:
                 return self._ordered(self._columns[field.name], kind, operator, value)
             case FieldKind.TEXTS:
@@ -144,13 +159,13 @@ class WhereClause:
                     field, self._ordered(_statistic(field), kind, operator, value)
                 )
 
-    def _one_of(self, column: str, kind: FieldKind, values: Sequence[Value]) -> str:
+    def _one_of(self, column: str, kind: ResultKind, values: Sequence[Value]) -> str:
         sql_type = _type(kind)
         if len(values) == 1:
             return f"{column} = {self._bound(values[0], sql_type)}"
         return f"{column} = ANY({self._bound(values, f'{sql_type}[]')})"
 
-    def _ordered(self, column: str, kind: FieldKind, operator: Operator, value: Value) -> str:
+    def _ordered(self, column: str, kind: ResultKind, operator: Operator, value: Value) -> str:
         if operator is Operator.LIKE:
             if kind is FieldKind.MOMENT:
                 column = MOMENT_AS_TEXT.format(column=column)
@@ -215,7 +230,7 @@ def _not(condition: str) -> str:
     return f"({condition} IS NOT TRUE)"
 
 
-def _type(kind: FieldKind) -> str:
+def _type(kind: ResultKind) -> str:
     match kind:
         case FieldKind.TEXT | FieldKind.TEXTS | FieldKind.LABEL:
             return "text"
