@@ -1,0 +1,1 @@
+"""What people read, whatever it is shown on: tables, Markdown, moments and names."""
