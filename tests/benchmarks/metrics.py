@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from evalbus.cli.output import Style, Table, write_table
+from evalbus.cli.output import Style, write_table
 from evalbus.metrics import METRICS, Batch, Columns, LiveMetric, build_metric
+from evalbus.writing.tables import Table
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits

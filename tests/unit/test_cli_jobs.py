@@ -3,14 +3,8 @@
 import pytest
 
 from evalbus.bus.base import Message
-from evalbus.cli.job_table import (
-    duration,
-    job_fields,
-    jobs_table,
-    models_table,
-    write_job,
-    write_log_line,
-)
+from evalbus.cli.job_table import job_fields, jobs_table, models_table, write_job, write_log_line
+from evalbus.writing.times import duration
 from evalbus_schemas.jobs import Job, JobStatus, LogLine
 from evalbus_schemas.queries import (
     JobNamed,

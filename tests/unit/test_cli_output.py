@@ -12,7 +12,7 @@ import typer
 from evalbus.cli.comparison_table import column_titles, comparison_lines, comparison_table
 from evalbus.cli.estimate import rows_expected
 from evalbus.cli.exits import Exit, exit_of_error, exit_of_job
-from evalbus.cli.output import Change, Style, Table, as_markdown, chosen, printable, write_table
+from evalbus.cli.output import Style, chosen, write_table
 from evalbus.cli.progress import LINE_SECONDS, Pace
 from evalbus.cli.result_table import COLUMNS, fields_of_scores_table, results_table
 from evalbus.cli.row_table import RowColumns, rows_table
@@ -28,6 +28,8 @@ from evalbus.errors import (
     Unavailable,
     WrongSettings,
 )
+from evalbus.writing.markdown import as_markdown
+from evalbus.writing.tables import Change, Table, printable
 from evalbus_schemas.benchmark import Params, ScoreDirection
 from evalbus_schemas.jobs import JobError, JobStatus
 from evalbus_schemas.queries import NamedScore, Row, RowPage
@@ -97,9 +99,9 @@ def test_no_text_breaks_a_markdown_table_or_becomes_markup() -> None:
     table = Table(columns=("a|b", "[x]\x1b"), rows=[("\\|", "<b>*`_x_`*")])
 
     assert as_markdown(table).splitlines() == [
-        "| a\\|b | [x]\ufffd |",
+        "| a\\|b | \\[x\\]\ufffd |",
         "| --- | --- |",
-        "| \\\\\\| | \\<b>\\*\\`_x_\\`\\* |",
+        "| \\\\\\| | \\<b>\\*\\`\\_x\\_\\`\\* |",
     ]
 
 
@@ -274,6 +276,7 @@ async def test_rows_stream_as_lines_with_null_for_what_has_no_value(capsys: Capt
         "requests": [],
         "metric_errors": None,
         "failed": False,
+        "slices": [],
     }
     assert lines[1]["metrics"] == {"default/f1": [{"name": "f1", "value": None}]}
     assert lines[1]["metric_errors"] == {"default/f1": "no_reference"}

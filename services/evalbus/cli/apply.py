@@ -17,7 +17,6 @@ from evalbus.cli.output import (
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
     write_document,
     write_table,
@@ -26,6 +25,7 @@ from evalbus.client import AsyncClient
 from evalbus.client.catalogue import as_about
 from evalbus.client.catalogue_file import Declared, in_order, read_declared
 from evalbus.errors import NotFound
+from evalbus.writing.tables import Table
 from evalbus_schemas.catalogue import Entry, EntryKind, GetEntry
 from evalbus_schemas.names import reference
 

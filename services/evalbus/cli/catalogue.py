@@ -9,15 +9,13 @@ import typer
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import LIMIT, WORKSPACE, Limit, Workspace
-from evalbus.cli.job_table import fields_table, moment
+from evalbus.cli.job_table import fields_table
 from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
-    Cell,
     CsvFlag,
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
     note,
     write_document,
@@ -27,6 +25,8 @@ from evalbus.cli.output import (
 from evalbus.client import AsyncClient
 from evalbus.errors import Invalid, NotFound
 from evalbus.settings import Settings
+from evalbus.writing.tables import Cell, Table
+from evalbus.writing.times import moment
 from evalbus_schemas.catalogue import Entry, EntryKind
 from evalbus_schemas.queries import Deleted
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from evalbus.cli.output import Cell, Change, Table
+from evalbus.writing.tables import Cell, Change, Table
 from evalbus_schemas.benchmark import ScoreDirection
 from evalbus_schemas.queries import ComparedCell, ComparedScore, Comparison
 

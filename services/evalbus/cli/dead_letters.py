@@ -6,21 +6,20 @@ import typer
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import LIMIT, WORKSPACE, Limit
-from evalbus.cli.job_table import fields_table, moment
+from evalbus.cli.job_table import fields_table
 from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
-    Cell,
     CsvFlag,
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
-    printable,
     write_document,
     write_table,
     write_text,
 )
+from evalbus.writing.tables import Cell, Table, printable
+from evalbus.writing.times import moment
 from evalbus_schemas.queries import DeadLetter, DeadLetterShown
 
 app = typer.Typer(help="Messages that were set aside, and why.", no_args_is_help=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from evalbus.cli.output import Style, Table, note, write_document, write_table, write_text
+from evalbus.cli.output import Style, note, write_document, write_table, write_text
 from evalbus.datasets import Sources, check_first_rows
 from evalbus.errors import Invalid, SourceBroken
 from evalbus.metrics import layout_of
@@ -14,6 +14,7 @@ from evalbus.producer.checking import PartChecks
 from evalbus.producer.opening import DatasetOpening
 from evalbus.settings import load_settings
 from evalbus.templates import RowsFailed
+from evalbus.writing.tables import Table
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Benchmark, Dataset
 from evalbus_schemas.chunks import RowLimits

@@ -6,19 +6,18 @@ import typer
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import LIMIT, WORKSPACE, Limit, Workspace
-from evalbus.cli.job_table import moment
 from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
-    Cell,
     CsvFlag,
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
     write_document,
     write_table,
 )
+from evalbus.writing.tables import Cell, Table
+from evalbus.writing.times import moment
 from evalbus_schemas.queries import StoredEvent
 
 app = typer.Typer(help="What happened to jobs.", no_args_is_help=True)

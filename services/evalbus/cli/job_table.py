@@ -6,15 +6,9 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from evalbus.cli.output import (
-    Cell,
-    Style,
-    Table,
-    printable,
-    write_document,
-    write_table,
-    write_text,
-)
+from evalbus.cli.output import Style, write_document, write_table, write_text
+from evalbus.writing.tables import Cell, Table, printable
+from evalbus.writing.times import duration, moment
 from evalbus_schemas.jobs import Job, LogLine
 from evalbus_schemas.usage import ModelUsage
 
@@ -25,7 +19,6 @@ COLUMNS = (
 
 ASKED_COLUMNS = ("calls", "retries", "cached", "tokens in", "out", "cost", "p50 s", "p95 s")
 MODEL_COLUMNS = ("model", "rows", "of", "failed", *ASKED_COLUMNS)
-UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:
@@ -63,21 +56,6 @@ def write_job(job: Job, *, as_json: bool) -> None:
     if job.models:
         write_text("")
         write_table(models_table(job), Style.TABLE)
-
-
-def moment(when: datetime | None) -> str | None:
-    """UTC to the second."""
-    return None if when is None else f"{when:%Y-%m-%d %H:%M:%S}"
-
-
-def duration(seconds: float) -> str:
-    """In the two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, smaller_size, smaller in UNITS:
-        if whole >= size:
-            rest = whole % size // smaller_size
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"
 
 
 def write_log_line(line: LogLine) -> None:

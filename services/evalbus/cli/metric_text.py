@@ -10,10 +10,10 @@ from typing import Final
 from pydantic import JsonValue
 
 from evalbus.cli.comparison_table import ARROWS
-from evalbus.cli.output import Cell, Table
 from evalbus.metrics.examples import Example
 from evalbus.metrics.explaining import Explanation, Library, MetricKind, ScoreExplanation
 from evalbus.metrics.parameters import TEMPLATE, ParameterExplanation
+from evalbus.writing.tables import Cell, Table
 
 COLUMNS: Final = ("metric", "from", "scores", "of all rows", "asks", "measures")
 SCORES_SHOWN_MAX: Final = 3

@@ -18,12 +18,12 @@ from evalbus.cli.output import (
     Style,
     chosen,
     note,
-    printable,
     write_document,
     write_table,
     write_text,
 )
 from evalbus.errors import Invalid, NotFound, unknown
+from evalbus.writing.tables import printable
 from evalbus_schemas.catalogue import Entry
 from evalbus_schemas.names import is_name
 

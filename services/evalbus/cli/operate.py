@@ -7,7 +7,6 @@ from evalbus.cli.output import (
     JsonFlag,
     MarkdownFlag,
     Style,
-    Table,
     chosen,
     leave,
     note,
@@ -16,6 +15,7 @@ from evalbus.cli.output import (
 )
 from evalbus.client.opening import needs
 from evalbus.settings import load_settings
+from evalbus.writing.tables import Table
 
 
 def migrate() -> None:

@@ -4,7 +4,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, assert_never
 
@@ -15,22 +14,16 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from evalbus.cli.exits import Exit
-
-Cell = str | int | float | None
+from evalbus.writing.markdown import as_markdown
+from evalbus.writing.tables import Cell, Table, printable, shown
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 MarkdownFlag = Annotated[bool, typer.Option("--md", help="A Markdown table.")]
 CsvFlag = Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")]
 
-MARKDOWN_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\|`*<"} | {"\n": " "})
-"""What would end a cell or be taken for markup, a backslash included: it would undo the escape that follows."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 """What a spreadsheet would run as a formula."""
 WIDE = 100_000
-
-
-class Change(float):
-    """A difference: people see its sign."""
 
 
 class Style(Enum):
@@ -47,14 +40,6 @@ def chosen(*, as_json: bool = False, as_markdown: bool = False, as_csv: bool = F
     if len(asked) > 1:
         raise typer.BadParameter("choose one of --json, --md and --csv")
     return asked[0] if asked else Style.TABLE
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Named columns; numbers are right-aligned, None is an empty place."""
-
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[Cell, ...]]
 
 
 def note(text: str) -> None:
@@ -101,49 +86,10 @@ def write_csv(rows: Iterable[Sequence[Cell]]) -> None:
     writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
 
 
-def as_markdown(table: Table) -> str:
-    right = [_is_numeric(table, place) for place in range(len(table.columns))]
-    lines = [
-        _markdown_line([printable(column) for column in table.columns]),
-        "|" + "|".join(" ---: " if each else " --- " for each in right) + "|",
-        *(_markdown_line([shown(cell) for cell in row]) for row in table.rows),
-    ]
-    return "\n".join(lines)
-
-
-def shown(cell: Cell) -> str:
-    """A cell for people: four decimals, no control characters."""
-    match cell:
-        case None:
-            return ""
-        case Change():
-            return f"{cell:+.4f}"
-        case float():
-            return f"{cell:.4f}"
-        case int():
-            return str(cell)
-        case str():
-            return printable(cell)
-
-
-def printable(text: str) -> str:
-    """Text that cannot steer a terminal, whoever wrote it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-
-
 def _as_json(value: object) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} in a document")
-
-
-def _is_numeric(table: Table, place: int) -> bool:
-    cells = [row[place] for row in table.rows if row[place] is not None]
-    return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
-
-
-def _markdown_line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.translate(MARKDOWN_SIGNS) for cell in cells) + " |"
 
 
 def _write_terminal(table: Table) -> None:
@@ -151,7 +97,7 @@ def _write_terminal(table: Table) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     drawn = RichTable(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(table.columns):
-        is_number = _is_numeric(table, place)
+        is_number = table.is_numeric(place)
         # As Text: a plain string would be read as markup, and a column may be called what a dataset's author likes.
         header = Text(printable(column))
         drawn.add_column(header, justify="right" if is_number else "left", overflow="fold")

@@ -15,9 +15,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from evalbus.cli.job_table import duration
 from evalbus.cli.output import note
 from evalbus.client import AsyncClient
+from evalbus.writing.times import duration
 from evalbus_schemas.jobs import Job
 
 LINE_SECONDS = 10.0

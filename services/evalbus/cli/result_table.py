@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from evalbus.cli.job_table import moment
-from evalbus.cli.output import Cell, Table
-from evalbus.cli.scores import metric_names
+from evalbus.writing.names import names_in
+from evalbus.writing.tables import Cell, Table
+from evalbus.writing.times import moment
 from evalbus_schemas.queries import AggregateField, Result
 from evalbus_schemas.scores import ScoreStatistics
 
@@ -22,7 +22,7 @@ def fields_of_scores_table(results: Sequence[Result], fields: Sequence[Aggregate
     """A line for each score of each result, with the statistics that were asked for."""
     rows: list[tuple[Cell, ...]] = []
     for result in results:
-        names = metric_names(result.results, workspace=result.workspace)
+        names = names_in(result.results)
         for entry in result.results:
             for score in entry.scores:
                 rows.append(

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from evalbus.cli.output import Cell, Table
+from evalbus.writing.tables import Cell, Table
 from evalbus_schemas.queries import Row
 
 FIRST = ("dataset", "model", "row")

@@ -1,9 +1,11 @@
 """A job's end: its scores as a table or a document, and a sentence when it did not complete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from evalbus.cli.output import Cell, Style, Table, note, write_document, write_table
+from evalbus.cli.output import Style, note, write_document, write_table
 from evalbus.client import AsyncClient
+from evalbus.writing.names import names_in
+from evalbus.writing.tables import Cell, Table
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
 from evalbus_schemas.usage import ModelUsage
@@ -45,7 +47,7 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
     So the dataset is named only when there are several, values missing and the mean with failed rows counted as worst
     are shown only when there are such.
     """
-    names = metric_names(results, workspace=workspace)
+    names = names_in(results)
     has_several = len({result.dataset for result in results}) > 1
     scores = [score for result in results for score in result.scores]
     has_unscored = any(unscored(score) for score in scores)
@@ -96,19 +98,6 @@ def usage_table(models: Sequence[ModelUsage], *, workspace: str) -> Table:
         *("p50 s", "p95 s", "no answer", "metric failed"),
     )
     return Table(columns=columns, rows=rows)
-
-
-def metric_names(
-    results: Sequence[MetricResult], *, workspace: str
-) -> Mapping[tuple[str, str], str]:
-    """How the scores are called, by (metric, score): the metric alone where it has only one."""
-    names: dict[tuple[str, str], str] = {}
-    for result in results:
-        metric = result.metric.removeprefix(f"{workspace}/")
-        for score in result.scores:
-            is_only = len(result.scores) == 1
-            names[result.metric, score.name] = metric if is_only else f"{metric}:{score.name}"
-    return names
 
 
 def unscored(score: ScoreStatistics) -> int:

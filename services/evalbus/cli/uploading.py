@@ -15,11 +15,12 @@ from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
 from evalbus.cli.catalogue import saving_client
 from evalbus.cli.modes import client_settings
-from evalbus.cli.output import JsonFlag, note, printable, write_document, write_text
+from evalbus.cli.output import JsonFlag, note, write_document, write_text
 from evalbus.client import AsyncClient
 from evalbus.client.benchmark_file import is_url
 from evalbus.client.uploads import Progress as Tell
 from evalbus.errors import Invalid
+from evalbus.writing.tables import printable
 from evalbus_schemas.benchmark import BenchmarkFile, Dataset
 from evalbus_schemas.catalogue import EntrySaved
 

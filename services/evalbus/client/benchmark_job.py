@@ -20,10 +20,10 @@ from evalbus.client.job_report import (
     failure_rates,
     failure_rates_by_stage,
     means,
-    names_in,
     report_of,
 )
 from evalbus.errors import EvalbusError, NotFound, PermanentError
+from evalbus.writing.names import names_in
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.queries import Row
 

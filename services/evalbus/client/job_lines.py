@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from evalbus.client.job_report import DATASET, MODEL, score_names
+from evalbus.client.job_report import DATASET, MODEL
+from evalbus.writing.names import score_names
 from evalbus_schemas.queries import Row
 
 SUCCESS = "Model_success"

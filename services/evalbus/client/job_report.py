@@ -1,9 +1,9 @@
 """What a job says of each of its models, in the forms that programs ask for: means, details, failure rates."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evalbus.writing.names import bare, names_in
 from evalbus_schemas.queries import Result
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
 from evalbus_schemas.usage import FailedByStage, ModelUsage
@@ -30,7 +30,7 @@ class JobReport:
         return {
             model.model: model.display_name
             if times[model.display_name] == 1
-            else f"{model.display_name} ({_bare(model.model)})"
+            else f"{model.display_name} ({bare(model.model)})"
             for model in self.usage
         }
 
@@ -44,21 +44,6 @@ def report_of(result: Result) -> JobReport:
         results=result.results,
         usage=result.usage or tuple(_counted(result, model) for model in result.models),
     )
-
-
-def score_names(scores: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], str]:
-    """How scores are called, by (metric, score), from the names of each metric's: the metric alone if it has one."""
-    names: dict[tuple[str, str], str] = {}
-    for metric, given in scores.items():
-        several = list(given)
-        for score in several:
-            is_only = len(several) == 1
-            names[metric, score] = _bare(metric) if is_only else f"{_bare(metric)}:{score}"
-    return names
-
-
-def names_in(results: Sequence[MetricResult]) -> dict[tuple[str, str], str]:
-    return score_names({each.metric: [score.name for score in each.scores] for each in results})
 
 
 def means(report: JobReport) -> list[dict[str, object]]:
@@ -75,7 +60,7 @@ def means(report: JobReport) -> list[dict[str, object]]:
             line = by_dataset.setdefault(result.dataset, {})
             line |= {names[result.metric, score.name]: score.mean for score in result.scores}
         lines += [
-            {MODEL: label} | ({DATASET: _bare(dataset)} if has_several else {}) | line
+            {MODEL: label} | ({DATASET: bare(dataset)} if has_several else {}) | line
             for dataset, line in (by_dataset or {"": {}}).items()
         ]
     return lines
@@ -157,7 +142,7 @@ def _counted(result: Result, model: str) -> ModelUsage:
     n_rows, n_failed = sum(rows.values()), sum(failed.values())
     return ModelUsage(
         model=model,
-        display_name=_bare(model),
+        display_name=bare(model),
         is_live=False,
         rows_planned=n_rows,
         rows=n_rows,
@@ -165,8 +150,3 @@ def _counted(result: Result, model: str) -> ModelUsage:
         failed_by_stage=FailedByStage(),
         failure_rate=n_failed / n_rows if n_rows else None,
     )
-
-
-def _bare(reference: str) -> str:
-    """The name inside of the workspace that everything of one job shares."""
-    return reference.rpartition("/")[2]
