@@ -11,12 +11,12 @@ from aiohttp import TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver
 
 from evalbus.datasets.connectors import GsConnector, S3Connector
-from evalbus.datasets.extras import imported
 from evalbus.datasets.places import FILES_MAX
 from evalbus.datasets.remote import RemoteAccess
 from evalbus.datasets.remote_faults import Unreachable, patiently
 from evalbus.datasets.remote_file import RemoteFile
 from evalbus.errors import Invalid, NotFound, OverLimit
+from evalbus.extras import imported
 from evalbus.outside.addresses import check_url, parse_url
 from evalbus.outside.connector import GuardedResolver, guarded_connector
 

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from evalbus.datasets.arrow_values import Convert, Inconvertible, conversion
 from evalbus.datasets.base import UNDECODABLE, FileFormat, Position, Record
-from evalbus.datasets.extras import imported
 from evalbus.datasets.items import as_json
 from evalbus.datasets.row_id import hash_id
 from evalbus.errors import SourceBroken
+from evalbus.extras import imported
 from evalbus_schemas.base import JsonObject
 
 EXTRA = "parquet"

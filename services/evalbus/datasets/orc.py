@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalbus.datasets.columnar import EXTRA, Batch, Columnar
-from evalbus.datasets.extras import imported
+from evalbus.extras import imported
 
 
 class Orc(Columnar):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalbus.datasets.columnar import EXTRA, SLICE_BYTES, SLICE_ROWS, Batch, Columnar
-from evalbus.datasets.extras import imported
+from evalbus.extras import imported
 
 BUFFER_BYTES = 1024 * 1024
 

@@ -12,8 +12,8 @@ from evalbus.datasets.connectors import (
     S3Connector,
     find_connector,
 )
-from evalbus.datasets.extras import imported
 from evalbus.errors import Invalid, unknown
+from evalbus.extras import imported
 from evalbus.outside.secrets import Secrets
 
 SCHEMES = ("gs", "http", "https", "s3", "upload")

@@ -7,12 +7,12 @@ from typing import Any, cast
 from yarl import URL
 
 from evalbus.datasets.connectors import HttpsConnector
-from evalbus.datasets.extras import imported
 from evalbus.datasets.remote import RemoteAccess
 from evalbus.datasets.remote_faults import Unreachable, patiently
 from evalbus.datasets.remote_file import BLOCK_BYTES, RemoteFile
 from evalbus.datasets.web_guard import WebGuard
 from evalbus.errors import Invalid, NotAllowed, Refused
+from evalbus.extras import imported
 from evalbus.outside.addresses import check_url, parse_url
 
 LOOKING_PAUSES_SECONDS = (0.5, 1.0)

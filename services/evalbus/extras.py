@@ -1,4 +1,4 @@
-"""Libraries that not everybody installs: imported when a dataset needs one, and missed in a sentence."""
+"""Libraries that not everybody installs: imported when a file needs one, and missed in a sentence."""
 
 from importlib import import_module
 from typing import Any

@@ -1,0 +1,71 @@
+"""A file of this machine that is there whole or not at all."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from evalbus.exporting.base import WrongExport
+
+
+class LocalFile:
+    """A Sink: folders are made, and a file that was there is replaced once the new one is whole and on the disk.
+
+    Raises WrongExport for a path that is no place for a file, and OSError (no right to write, disk full) that names
+    the path as it was given.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._named():
+            self._target = path.resolve()
+            if self._target.exists() and not self._target.is_file():
+                raise WrongExport(
+                    f"{path} is not a file that could be replaced", {"found": str(path)}
+                )
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._unfinished = self._target.with_name(f".evalbus-{uuid4().hex}.part")
+            # Closed where the context is left.
+            self._file = self._unfinished.open("xb")
+
+    @property
+    def folder(self) -> Path:
+        """Where it will lie: what is needed on the way is best put there too."""
+        return self._target.parent
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What cannot be written any more is about to go anyway, and why is known.
+        with suppress(OSError):
+            self._file.close()
+        with self._named():
+            self._unfinished.unlink(missing_ok=True)
+
+    def write(self, chunk: bytes) -> None:
+        with self._named():
+            self._file.write(chunk)
+
+    def commit(self) -> None:
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._unfinished.replace(self._target)
+
+    @contextmanager
+    def _named(self) -> Generator[None]:
+        """A disk that is full has no name, and the name of the unfinished file says nothing to anybody."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
