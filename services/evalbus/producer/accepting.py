@@ -14,6 +14,7 @@ from evalbus.errors import Invalid, SourceBroken
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.references import References
+from evalbus.producer.slice_fields import check_slice_fields
 from evalbus.producer.uploads import UploadFiles
 from evalbus.settings import Settings
 from evalbus.store.ports import JobLimits, JobStore, NewJob
@@ -100,7 +101,9 @@ class Acceptance:
                 opened.enter_context(closing(self.opening.open(dataset, uploads=uploads)))
                 for dataset in benchmark.datasets
             ]
-            check_first_rows(benchmark, [first_items(reader) for reader in readers], uses)
+            items = [first_items(reader) for reader in readers]
+            check_first_rows(benchmark, items, uses)
+            check_slice_fields(benchmark.slices, items)
             try:
                 return tuple(reader.fingerprint().model_dump_json() for reader in readers)
             except SourceBroken as error:

@@ -10,6 +10,7 @@ from evalbus.datasets.sources import Uploads
 from evalbus.errors import Refused, SourceBroken, TransientError
 from evalbus.logs import get_logger
 from evalbus.producer.opening import DatasetOpening
+from evalbus.producer.slicing import Slicing
 from evalbus.producer.uploads import UploadFiles
 from evalbus.store.ports import DispatchStore, JobStore, Lease, LeaseLost, Stretch, Watcher
 
@@ -142,7 +143,12 @@ class Reading:
     ) -> AsyncGenerator[tuple[list[Stretch], str]]:
         """Read the next batch while the one before is stored."""
         first_row = lease.datasets[dataset_no].n_rows
-        ahead = Ahead(lease=lease, dataset_no=dataset_no, reader=reader)
+        ahead = Ahead(
+            lease=lease,
+            dataset_no=dataset_no,
+            reader=reader,
+            slicing=Slicing(lease.benchmark.slices),
+        )
         # One stretch at first, so that scoring begins at once.
         reading = asyncio.create_task(asyncio.to_thread(ahead.read, first_row, 1))
         try:
@@ -190,6 +196,7 @@ class Ahead:
     lease: Lease
     dataset_no: int
     reader: DatasetReader
+    slicing: Slicing
 
     def read(self, first_row: int, stretches_max: int) -> tuple[list[Stretch], str]:
         """At most so many stretches, none at the end; and the position behind them."""
@@ -202,6 +209,13 @@ class Ahead:
             rows = self.reader.read(min(left, limits.chunk_rows), limits.chunk_bytes)
             if not rows:
                 break
-            stretches.append(Stretch(dataset_no=self.dataset_no, first_row=first_row, rows=rows))
+            stretches.append(
+                Stretch(
+                    dataset_no=self.dataset_no,
+                    first_row=first_row,
+                    rows=rows,
+                    slices=self.slicing.memberships(row.item for row in rows),
+                )
+            )
             first_row += len(rows)
         return stretches, self.reader.position.model_dump_json()
