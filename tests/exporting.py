@@ -1,7 +1,7 @@
 """Pages of datapoints as the service gives them, made up, and the files that come of them."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def an_entry(kind: str = "EVAL", value: object = 1.0, **changes: Any) -> dict[st
 
 async def pages_of(
     points: Iterable[Datapoint | str], *, head: ExportHead | None = None, size: int = 2
-) -> AsyncIterator[DatapointPage]:
+) -> AsyncGenerator[DatapointPage]:
     """So many on a page; a datapoint may be given as its text."""
     texts = [each if isinstance(each, str) else json.dumps(each) for each in points]
     for first in range(0, max(len(texts), 1), size):

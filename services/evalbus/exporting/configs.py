@@ -46,8 +46,6 @@ class CsvExportConfig:
         characters = {"sep": self.sep, "quotechar": self.quotechar, "escapechar": self.escapechar}
         for name, character in characters.items():
             _check(name, character)
-            if name != "sep" and character.isspace():
-                raise WrongExport(f"{name} {character!r} is a space, which stands in texts")
         if len(set(characters.values())) < len(characters):
             found = ", ".join(f"{name} {character!r}" for name, character in characters.items())
             raise WrongExport(f"sep, quotechar and escapechar must differ, found {found}")
@@ -98,9 +96,11 @@ def config_of_command(command: ExportJob) -> ExportConfig:
     )
 
 
-def _check(name: str, character: str) -> None:
-    if len(character) != 1:
+def _check(name: str, character: object) -> None:
+    if not isinstance(character, str) or len(character) != 1:
         raise WrongExport(f"{name} must be one character, found {character!r}")
+    if name != "sep" and character.isspace():
+        raise WrongExport(f"{name} {character!r} is a space, which stands in texts")
     # Numbers are not quoted, and neither is what is missing.
     if character.isalnum() or character in NUMBER_SIGNS:
         raise WrongExport(f"{name} {character!r} is a character that numbers or words are made of")

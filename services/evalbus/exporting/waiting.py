@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,9 @@ class Waiting:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        # What it could not hold any more is about to go anyway.
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, lines: bytes) -> None:
         """Whole lines, each with its line feed."""
