@@ -28,8 +28,13 @@ class Case:
 CASES = [
     Case(
         type="recorded",
-        parameters={"output": "{{ item.output }}"},
-        answered=({"output": "Paris"}, {"output": ""}, {"output": 4}, {"output": ["é", None]}),
+        parameters={"output": "{{ item.output }}", "fields": {"more": "{{ item.more }}"}},
+        answered=(
+            {"output": "Paris", "more": [1]},
+            {"output": ""},
+            {"output": 4},
+            {"output": ["é", None]},
+        ),
         unanswered={"no_output": 1},
     ),
 ]
@@ -97,7 +102,18 @@ def test_a_parameter_that_it_does_not_know_is_refused(case: Case) -> None:
 def test_its_templates_are_known_by_the_parameter_that_holds_them(case: Case) -> None:
     model = built(case)
 
-    assert set(model.templates()) <= set(type(model).Parameters.model_fields)
+    parameters = set(type(model).Parameters.model_fields)
+    assert {place.partition(".")[0] for place in model.templates()} <= parameters
+
+
+@every_model
+def test_a_sample_has_the_fields_that_were_announced(case: Case) -> None:
+    model = built(case)
+
+    if model.sample_fields is not None:
+        assert {frozenset(sample) for sample in model.answer(case.answered)} == {
+            model.sample_fields
+        }
 
 
 LIVE_CASES: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ from evalbus.templates import (
     compile_template,
     context_of,
     fields_used,
+    sample_fields_used,
 )
 from evalbus_schemas.base import JsonObject
 
@@ -260,6 +261,20 @@ def test_the_fields_that_must_be_there_are_known_without_running(
     text: str, paths: set[tuple[str | int, ...]]
 ) -> None:
     assert fields_used(text, not_fields=frozenset({"output_text"})) == paths
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("{{ sample.output_text }} {{ sample['is correct'] }}", {"output_text", "is correct"}),
+        ("{{ sample.response.choices[0].text.strip() }}", {"response"}),
+        ("{{ sample.n | default(0) }} {{ sample.m + item.n }}", {"m"}),
+        ("{{ sample }} {{ sample.get('a') }} {{ item.sample.a }} {{ a }}", set[str]()),
+        ("{% for sample in item.samples %}{{ sample.a }}{% endfor %}", set[str]()),
+    ],
+)
+def test_the_fields_of_the_sample_are_known_as_well(text: str, names: set[str]) -> None:
+    assert sample_fields_used(text) == names
 
 
 def test_equal_values_have_the_same_text() -> None:

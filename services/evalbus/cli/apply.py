@@ -148,7 +148,7 @@ async def _revision(each: Declared, workspace: str, catalogue: _Foreseen) -> "Ne
     from evalbus.producer.checking import PartChecks
     from evalbus.producer.references import References
     from evalbus.settings import load_settings
-    from evalbus_schemas.benchmark import BenchmarkFile, Dataset
+    from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin
     from evalbus_schemas.chunks import RowLimits
 
     checks = PartChecks(limits=RowLimits(), allow_private=load_settings().allow_private_endpoints)
@@ -159,10 +159,10 @@ async def _revision(each: Declared, workspace: str, catalogue: _Foreseen) -> "Ne
         return new_revision(each.kind, written, each.about, workspace=workspace, created_by=None)
     if isinstance(definition, Dataset):
         checks.dataset(definition)
-    elif each.kind == "model":
-        checks.model(definition)
-    else:
+    elif isinstance(definition, MetricPlugin):
         checks.metric(definition)
+    else:
+        checks.model(definition)
     return new_revision(each.kind, definition, each.about, workspace=workspace, created_by=None)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from evalbus.client.benchmark_file import validated, with_absolute_source, with_absolute_sources
 from evalbus.errors import Invalid
 from evalbus_schemas.base import Closed
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, Plugin
+from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin, Plugin
 from evalbus_schemas.catalogue import About, EntryKind
 from evalbus_schemas.names import Name
 
@@ -23,7 +23,11 @@ class DeclaredDataset(Dataset):
     about: About = About()
 
 
-class DeclaredPlugin(Plugin):
+class DeclaredModel(Plugin):
+    about: About = About()
+
+
+class DeclaredMetric(MetricPlugin):
     about: About = About()
 
 
@@ -36,8 +40,8 @@ class CatalogueFile(Closed):
 
     workspace: Name | None = None
     datasets: Annotated[tuple[DeclaredDataset, ...], Field(max_length=ENTRIES_MAX)] = ()
-    models: Annotated[tuple[DeclaredPlugin, ...], Field(max_length=ENTRIES_MAX)] = ()
-    metrics: Annotated[tuple[DeclaredPlugin, ...], Field(max_length=ENTRIES_MAX)] = ()
+    models: Annotated[tuple[DeclaredModel, ...], Field(max_length=ENTRIES_MAX)] = ()
+    metrics: Annotated[tuple[DeclaredMetric, ...], Field(max_length=ENTRIES_MAX)] = ()
     benchmarks: Annotated[tuple[DeclaredBenchmark, ...], Field(max_length=ENTRIES_MAX)] = ()
 
 
@@ -53,10 +57,12 @@ class Declared:
     """File and key, for an error."""
 
 
-CONTRACTS: Mapping[EntryKind, type[DeclaredDataset | DeclaredPlugin | DeclaredBenchmark]] = {
+CONTRACTS: Mapping[
+    EntryKind, type[DeclaredDataset | DeclaredModel | DeclaredMetric | DeclaredBenchmark]
+] = {
     "dataset": DeclaredDataset,
-    "model": DeclaredPlugin,
-    "metric": DeclaredPlugin,
+    "model": DeclaredModel,
+    "metric": DeclaredMetric,
     "benchmark": DeclaredBenchmark,
 }
 
@@ -128,7 +134,9 @@ def _declared(
             definition = with_absolute_source(_plain(found, Dataset), path.parent)
         case DeclaredBenchmark():
             definition = with_absolute_sources(_plain(found, BenchmarkFile), path.parent)
-        case DeclaredPlugin():
+        case DeclaredMetric():
+            definition = _plain(found, MetricPlugin)
+        case DeclaredModel():
             definition = _plain(found, Plugin)
         case _:
             raise AssertionError(f"a {kind} is none of these")

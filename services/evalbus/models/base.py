@@ -19,6 +19,7 @@ OUTPUT_TEXT = "output_text"
 """Every sample has this field: what the model said, as text."""
 
 SAMPLE_FIELDS = frozenset({OUTPUT_TEXT})
+"""What every sample has, whoever made it."""
 
 
 class Model(PlugIn):
@@ -26,6 +27,9 @@ class Model(PlugIn):
 
     is_live: ClassVar[bool]
     """True: it waits for somebody else, and its work has a queue of its own."""
+    sample_fields: frozenset[str] | None = None
+    """All the fields that its samples have, so that templates over them can be checked unrun; None: only its answers
+    tell which there are beside SAMPLE_FIELDS."""
 
 
 class RecordedModel(Model):

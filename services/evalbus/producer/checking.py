@@ -1,5 +1,6 @@
 """Are the parts of a benchmark what they should be? Everything that can be known without reading a row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalbus.datasets import TemplateUse, template_uses
@@ -7,11 +8,19 @@ from evalbus.datasets.formats import how_written
 from evalbus.datasets.row_id import row_id_from
 from evalbus.datasets.shaping import shape_from
 from evalbus.errors import Invalid, Refused
-from evalbus.metrics import LiveMetric, Metric, build_metric, layout_of
-from evalbus.models import SAMPLE_FIELDS, LiveModel, Model, Respondent, build_model
+from evalbus.metrics import LiveMetric, Metric, build_metric, ground_truths_of, layout_of
+from evalbus.models import LiveModel, Model, Respondent, build_model
+from evalbus.producer.sample_fields import check_samples, sure_fields
 from evalbus.producer.slicing import parsed
 from evalbus.store.ports import ModelFacts
-from evalbus_schemas.benchmark import ROW_SECONDS_MAX, Benchmark, Dataset, Params, Plugin
+from evalbus_schemas.benchmark import (
+    ROW_SECONDS_MAX,
+    Benchmark,
+    Dataset,
+    MetricPlugin,
+    Params,
+    Plugin,
+)
 from evalbus_schemas.chunks import RowLimits
 
 
@@ -44,8 +53,9 @@ class PartChecks:
             self._respondent(model, where=f"model {plugin.name!r}")
         return model
 
-    def metric(self, plugin: Plugin) -> Metric:
+    def metric(self, plugin: MetricPlugin) -> Metric:
         metric = build_metric(plugin, self.limits)
+        ground_truths_of(plugin, metric, self.limits)
         if isinstance(metric, LiveMetric):
             for respondent in metric.respondents:
                 self._respondent(respondent, where=f"metric {plugin.name!r}")
@@ -78,11 +88,32 @@ class PartChecks:
             template_uses(model, where=f"model {plugin.name!r}")
             for plugin, model in zip(benchmark.models, models, strict=True)
         ]
-        uses += [
-            template_uses(metric, where=f"metric {plugin.name!r}", sample_fields=SAMPLE_FIELDS)
-            for plugin, metric in zip(benchmark.metrics, metrics, strict=True)
-        ]
-        return [use for of_one in uses for use in of_one]
+        return [use for of_one in uses for use in of_one] + self._uses(benchmark, models, metrics)
+
+    def metrics(self, benchmark: Benchmark) -> list[TemplateUse]:
+        """The same of the metrics alone, for samples that are there already."""
+        models = [build_model(model, self.limits) for model in benchmark.models]
+        metrics = [self.metric(metric) for metric in benchmark.metrics]
+        return self._uses(benchmark, models, metrics)
+
+    def _uses(
+        self, benchmark: Benchmark, models: Sequence[Model], metrics: Sequence[Metric]
+    ) -> list[TemplateUse]:
+        """What the metrics and their ground truths ask of the rows; raises Invalid for what no sample has."""
+        sure = sure_fields(models)
+        uses: list[TemplateUse] = []
+        for plugin, metric in zip(benchmark.metrics, metrics, strict=True):
+            where = f"metric {plugin.name!r}"
+            uses += template_uses(metric, where=where, sample_fields=sure)
+            uses += [
+                TemplateUse(
+                    where=f"{where}, {truth.place}", text=truth.template.text, sample_fields=sure
+                )
+                for truth in ground_truths_of(plugin, metric, self.limits)
+            ]
+        names = [model.name for model in benchmark.models]
+        check_samples(dict(zip(names, models, strict=True)), uses)
+        return uses
 
     def facts(self, plugin: Plugin) -> ModelFacts:
         """What dispatching must know of a model that was checked before."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from evalbus.datasets import TemplateUse, check_first_rows, template_uses
+from evalbus.datasets import check_first_rows
 from evalbus.errors import Conflict, Invalid
-from evalbus.models import SAMPLE_FIELDS
 from evalbus.producer.accepting import with_given
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.references import References
@@ -91,13 +90,7 @@ class Deriving:
 
     def _check(self, benchmark: Benchmark, source: SourceJob) -> None:
         """The metrics are what they should be, and the rows that are stored have the fields that they ask for."""
-        uses: list[TemplateUse] = []
-        for plugin in benchmark.metrics:
-            uses += template_uses(
-                self.checks.metric(plugin),
-                where=f"metric {plugin.name!r}",
-                sample_fields=SAMPLE_FIELDS,
-            )
+        uses = self.checks.metrics(benchmark)
         read = [
             (dataset.model_copy(update={"id": None}), items)
             for dataset, items in zip(benchmark.datasets, source.first_items, strict=True)

@@ -10,6 +10,8 @@ Context = Mapping[str, object]
 """The fields of the item, over them those of the sample, over them `item` and `sample` themselves."""
 
 KEYS_SHOWN_MAX = 20
+MISSING_FIELD = "missing_field"
+"""The code of a row that does not have what is asked for."""
 
 
 def context_of(item: JsonObject, sample: JsonObject) -> Context:

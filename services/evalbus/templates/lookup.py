@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from evalbus.templates.base import Context, Template, TemplateError, names_shown
+from evalbus.templates.base import MISSING_FIELD, Context, Template, TemplateError, names_shown
 from evalbus_schemas.base import JsonObject
 
 Step = str | int
@@ -46,7 +46,7 @@ class Lookup(Template):
             if step in mapping:
                 return mapping[step]
             raise TemplateError(
-                "missing_field",
+                MISSING_FIELD,
                 f"{self.text.strip()}: {self._place(depth)} has no {step!r} (there are: {names_shown(mapping)})",
             )
         if isinstance(value, list) and isinstance(step, int):
@@ -54,11 +54,11 @@ class Lookup(Template):
             if -len(elements) <= step < len(elements):
                 return elements[step]
             raise TemplateError(
-                "missing_field",
+                MISSING_FIELD,
                 f"{self.text.strip()}: {self._place(depth)} has {len(elements)} elements, none at {step}",
             )
         raise TemplateError(
-            "missing_field",
+            MISSING_FIELD,
             f"{self.text.strip()}: {self._place(depth)} is {_kind(found)}, there is no {step!r} in it",
         )
 

@@ -10,7 +10,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from evalbus.errors import Invalid
-from evalbus.templates.base import Context, Template, TemplateError, names_shown
+from evalbus.templates.base import MISSING_FIELD, Context, Template, TemplateError, names_shown
 from evalbus.templates.joined import too_long
 from evalbus.templates.text import as_text
 
@@ -132,10 +132,10 @@ class Sandboxed(Template):
             raise
         except _NoSuchName as error:
             raise TemplateError(
-                "missing_field", f"{self._shown}: {error} (there are: {names_shown(context)})"
+                MISSING_FIELD, f"{self._shown}: {error} (there are: {names_shown(context)})"
             ) from None
         except UndefinedError as error:
-            raise TemplateError("missing_field", f"{self._shown}: {error}") from None
+            raise TemplateError(MISSING_FIELD, f"{self._shown}: {error}") from None
         except Exception as error:
             # The template is a program of the user's: whatever it raises concerns this row alone.
             raise TemplateError(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from evalbus.errors import Invalid
 from evalbus.metrics import Batch, Columns, Metric, build_metric
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Plugin
+from evalbus_schemas.benchmark import MetricPlugin
 from evalbus_schemas.chunks import RowLimits
 from evalbus_schemas.scores import Counts
 
@@ -52,7 +52,7 @@ def corpus_of(
 
 
 def _built(plugin: Mapping[str, object]) -> Metric:
-    named = Plugin.model_validate({"name": plugin.get("type"), **plugin})
+    named = MetricPlugin.model_validate({"name": plugin.get("type"), **plugin})
     return build_metric(named, RowLimits())
 
 
