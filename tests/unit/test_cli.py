@@ -127,6 +127,11 @@ def test_init_writes_a_benchmark_that_can_be_run(tmp_path: Path) -> None:
         ("chatty", 5, ["exact-match", "contains"]),
     ]
     assert document["matrix"][0]["sample"] == {"output_text": "56"}
+    assert document["slices"] == [
+        {"slice": "what-is", "rows": 2, "of": 5},
+        {"slice": "short-answers", "rows": 2, "of": 5},
+        {"slice": "no-slice", "rows": 2, "of": 5},
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.jsonl", "first.yaml"]
 
 
@@ -155,11 +160,12 @@ models:
 metrics:
   - {name: exact-match, type: exact-match, reference: "{{ item.reference }}"}
 """
+SLICES = "slices: [{name: french, where: 'reference~Par'}]\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "capitals.yaml").write_text(BENCHMARK)
+    (tmp_path / "capitals.yaml").write_text(BENCHMARK + SLICES)
     (tmp_path / "capitals.jsonl").write_text('{"output": "Paris", "reference": "Paris"}\n' * 3)
     return tmp_path
 
@@ -171,13 +177,20 @@ def folder(tmp_path: Path) -> Path:
         ("type: exact-mach", "type: exact-match", "'exact-mach'; did you mean 'exact-match'?"),
         ("item.refrence", "item.reference", "'refrence' in item; did you mean 'reference'?"),
         ("capitls.jsonl", "capitals.jsonl", "capitls.jsonl"),
+        (
+            SLICES.replace("reference", "refrence"),
+            SLICES,
+            "slice 'french': none of the first 3 rows",
+        ),
+        (SLICES.replace("Par", "4"), SLICES, "slice 'french': item.reference $like: wanted text"),
+        (SLICES.replace("french", "all"), SLICES, "'all' is reserved"),
         ("datasets: [", "datasets:", "capitals.yaml:"),
     ],
 )
 def test_a_wrong_file_is_one_sentence_that_names_the_place(
     folder: Path, wrong: str, right: str, says: str
 ) -> None:
-    (folder / "capitals.yaml").write_text(BENCHMARK.replace(right, wrong))
+    (folder / "capitals.yaml").write_text((BENCHMARK + SLICES).replace(right, wrong))
 
     answer = run("run", "capitals.yaml", "--dry-run", cwd=folder)
 
@@ -198,6 +211,19 @@ def test_a_dry_run_needs_no_server_and_leaves_nothing_behind(folder: Path) -> No
     assert "Paris" in answer.stdout
     assert "2 rows to answer" in answer.stderr
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_dry_run_tells_how_many_of_the_first_rows_are_in_each_slice(folder: Path) -> None:
+    table = run("run", "capitals.yaml", "--dry-run", "--md", cwd=folder)
+    matrix = run("run", "capitals.yaml", "--dry-run", "--csv", cwd=folder)
+
+    assert table.stdout.splitlines()[-4:] == [
+        "| slice | of the first rows |",
+        "| --- | --- |",
+        "| french | 3 of 3 |",
+        "| no-slice | 0 of 3 |",
+    ]
+    assert "french" not in matrix.stdout
 
 
 def test_an_unknown_option_is_a_wrong_argument(folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""`evalbus run --dry-run`: what would be scored, and the first row as each model answers it; nothing is started."""
+"""`evalbus run --dry-run`: what would be scored, the first row as each model answers it, and how many of the first rows
+are in each slice; nothing is started."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +13,13 @@ from evalbus.metrics import layout_of
 from evalbus.models import LiveModel, Model, RecordedModel, build_model
 from evalbus.producer.checking import PartChecks
 from evalbus.producer.opening import DatasetOpening
+from evalbus.producer.slice_fields import check_slice_fields
+from evalbus.producer.slicing import Slicing
 from evalbus.settings import load_settings
 from evalbus.templates import RowsFailed
 from evalbus.writing.tables import Table
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark, Dataset
+from evalbus_schemas.benchmark import NO_SLICE, Benchmark, Dataset
 from evalbus_schemas.chunks import RowLimits
 
 FIRST_ROWS = 100
@@ -49,6 +52,15 @@ class Pair:
     problem: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SliceSeen:
+    """How many of the rows that were looked at are in a slice."""
+
+    slice: str
+    rows: int
+    of: int
+
+
 def dry_run(benchmark: Benchmark, style: Style) -> None:
     """Print the matrix; raises Invalid for what would be refused. Asks no model, and no server but that of a source."""
     limits = RowLimits()
@@ -62,7 +74,9 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
     models = [(model.name, build_model(model, limits)) for model in benchmark.models]
     opening = DatasetOpening(sources=Sources.of(settings, roots=None), limits=limits)
     seen = [_look_at(dataset, benchmark, opening) for dataset in benchmark.datasets]
-    check_first_rows(benchmark, [dataset.first_rows for dataset in seen], uses)
+    first_rows = [dataset.first_rows for dataset in seen]
+    check_first_rows(benchmark, first_rows, uses)
+    check_slice_fields(benchmark.slices, first_rows)
     metrics = tuple(metric.name for metric in benchmark.metrics)
     questions = len(layout_of(benchmark).respondents)
     repeats = benchmark.params.repeats
@@ -71,10 +85,17 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
         for dataset in seen
         for name, model in models
     ]
+    slices = _slices(benchmark, first_rows)
     if style is Style.JSON:
-        write_document({"benchmark": benchmark.name, "matrix": [asdict(pair) for pair in pairs]})
+        write_document(
+            {
+                "benchmark": benchmark.name,
+                "matrix": [asdict(pair) for pair in pairs],
+                "slices": [asdict(one) for one in slices],
+            }
+        )
     else:
-        _write_tables(pairs, style)
+        _write_tables(pairs, slices, style)
     note(_summary(pairs))
 
 
@@ -133,7 +154,19 @@ def _first_answer(dataset: DatasetSeen, model: Model) -> tuple[JsonObject | None
         return None, failure.errors[0].message
 
 
-def _write_tables(pairs: Sequence[Pair], style: Style) -> None:
+def _slices(benchmark: Benchmark, first_rows: Sequence[Sequence[bytes]]) -> list[SliceSeen]:
+    """In the benchmark's order, and the rows that are in none last; none at all without slices."""
+    found = Slicing(benchmark.slices).memberships(item for items in first_rows for item in items)
+    counts = [
+        (declared.name, sum(membership >> place & 1 for membership in found))
+        for place, declared in enumerate(benchmark.slices)
+    ]
+    if counts:
+        counts.append((NO_SLICE, sum(membership == 0 for membership in found)))
+    return [SliceSeen(slice=name, rows=rows, of=len(found)) for name, rows in counts]
+
+
+def _write_tables(pairs: Sequence[Pair], slices: Sequence[SliceSeen], style: Style) -> None:
     matrix = Table(
         columns=("dataset", "model", "rows", "metrics"),
         rows=[(pair.dataset, pair.model, pair.rows, ", ".join(pair.metrics)) for pair in pairs],
@@ -146,6 +179,15 @@ def _write_tables(pairs: Sequence[Pair], style: Style) -> None:
     if style is not Style.CSV:
         write_text("")
         write_table(answers, style)
+    if slices and style is not Style.CSV:
+        write_text("")
+        write_table(
+            Table(
+                columns=("slice", "of the first rows"),
+                rows=[(one.slice, f"{one.rows} of {one.of}") for one in slices],
+            ),
+            style,
+        )
 
 
 def _answer(pair: Pair) -> str:

@@ -51,6 +51,12 @@ metrics:
     left_template: "{{{{ sample.output_text }}}}"
     right_template: "{{{{ item.reference }}}}"
 
+slices:                            # named subsets of the rows, by what their items say; each gets scores of its own
+  - name: what-is
+    where: {{question: {{$like: "what is"}}}}
+  - name: short-answers            # the same grammar in words
+    where: 'reference IN ["56", "6"]'
+
 params:
   limit_samples: null              # a number: only so many rows of each dataset
   max_row_error_ratio: null        # 0.1: end the job in error when more than a tenth of its rows failed
