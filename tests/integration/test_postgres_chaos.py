@@ -75,7 +75,8 @@ class Luck:
 
 
 async def kill_for_ever(database_url: str, luck: Luck) -> None:
-    committed, in_a_row = 0, 0
+    committed: object = None
+    in_a_row = 0
     async with open_stores(database_url, connections=1) as apart:
         while True:
             await asyncio.sleep(luck.draw.uniform(0.002, 0.015))
