@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from evalbus.cli.exits import Exit
+from evalbus.exporting.cells import neutralised
 from evalbus.writing.markdown import as_markdown
 from evalbus.writing.tables import Cell, Table, printable, shown
 
@@ -21,8 +22,6 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 MarkdownFlag = Annotated[bool, typer.Option("--md", help="A Markdown table.")]
 CsvFlag = Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")]
 
-FORMULA_STARTS = ("=", "+", "-", "@")
-"""What a spreadsheet would run as a formula."""
 WIDE = 100_000
 
 
@@ -107,9 +106,7 @@ def _write_terminal(table: Table) -> None:
 
 
 def _csv_cell(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
-        return "'" + cell
-    return cell
+    return neutralised(cell) if isinstance(cell, str) else cell
 
 
 def leave(code: Exit) -> None:
