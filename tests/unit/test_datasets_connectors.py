@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evalbus.datasets import Sources, open_dataset
-from evalbus.datasets.buckets import gs_options, s3_options
+from evalbus.datasets.bucket_access import gs_options, s3_options
 from evalbus.datasets.connectors import (
     Connector,
     GsConnector,

@@ -1,6 +1,6 @@
-"""Connectors: what private sources are read with, named in a file of whoever runs evalbus."""
+"""Connectors: what private places are read and written with, named in a file of whoever runs evalbus."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
 
@@ -118,23 +118,31 @@ def _problems(error: ValidationError) -> Iterator[str]:
 
 
 def find_connector(
-    name: str | None, connectors: Mapping[str, Connector], *, kind: str, source: str
+    name: str | None, connectors: Mapping[str, Connector], *, kind: str, where: str
 ) -> Connector | None:
-    """The connector of a dataset whose source is of this kind; raises Invalid that says which ones there are."""
-    fitting = sorted(known for known, found in connectors.items() if found.type == kind)
-    known = ", ".join(fitting) or "none"
+    """The connector of that name and kind, none without a name; raises Invalid that says which ones there are."""
     if name is None:
-        if kind == "https":
-            return None
-        raise Invalid(
-            f"source {source!r} needs a connector of type {kind} (known: {known})",
-            {"wanted": "a connector", "found": None, "known": list(fitting)},
-        )
+        return None
     if name not in connectors:
-        raise unknown("connector", name, connectors, where=f"source {source!r}")
-    if connectors[name].type != kind:
+        raise unknown("connector", name, connectors, where=where)
+    found = connectors[name]
+    if found.type != kind:
+        known = known_connectors(connectors, kind=kind)
         raise Invalid(
-            f"source {source!r}: connector {name!r} is of type {connectors[name].type}, wanted one of type {kind} (known: {known})",
-            {"wanted": kind, "found": connectors[name].type, "known": list(fitting)},
+            f"{where}: connector {name!r} is of type {found.type}, wanted one of type {kind} (known: {', '.join(known) or 'none'})",
+            {"wanted": kind, "found": found.type, "known": list(known)},
         )
-    return connectors[name]
+    return found
+
+
+def connector_missing(connectors: Mapping[str, Connector], *, kind: str, where: str) -> Invalid:
+    """For whoever gave none where one is needed."""
+    known = known_connectors(connectors, kind=kind)
+    return Invalid(
+        f"{where} needs a connector of type {kind} (known: {', '.join(known) or 'none'})",
+        {"wanted": "a connector", "found": None, "known": list(known)},
+    )
+
+
+def known_connectors(connectors: Mapping[str, Connector], *, kind: str) -> Sequence[str]:
+    return sorted(name for name, found in connectors.items() if found.type == kind)

@@ -10,6 +10,7 @@ from evalbus.datasets.connectors import (
     GsConnector,
     HttpsConnector,
     S3Connector,
+    connector_missing,
     find_connector,
 )
 from evalbus.errors import Invalid, unknown
@@ -56,7 +57,9 @@ def find_remote(
         from evalbus.datasets.web import find_on_the_web, shown_url
 
         shown = shown_url(source)
-        found = find_connector(connector, access.connectors, kind="https", source=shown)
+        found = find_connector(
+            connector, access.connectors, kind="https", where=f"source {shown!r}"
+        )
         assert found is None or isinstance(found, HttpsConnector), "it is of that type"
         return [find_on_the_web(source, connector=found, access=access)]
     if scheme not in ("s3", "gs"):
@@ -65,9 +68,13 @@ def find_remote(
         raise Invalid(
             f"a source of {scheme}:// has credentials in it: they would be kept with the benchmark; name a connector instead"
         )
-    from evalbus.datasets.buckets import find_in_bucket, gs_files, s3_files
+    from evalbus.datasets.bucket_access import gs_files, s3_files
+    from evalbus.datasets.buckets import find_in_bucket
 
-    found = find_connector(connector, access.connectors, kind=scheme, source=source)
+    where = f"source {source!r}"
+    found = find_connector(connector, access.connectors, kind=scheme, where=where)
+    if found is None:
+        raise connector_missing(access.connectors, kind=scheme, where=where)
     if isinstance(found, S3Connector):
         files = s3_files(found, access)
     else:

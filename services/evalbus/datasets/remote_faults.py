@@ -40,7 +40,7 @@ def patiently(work: Callable[[], T], *, pauses: Sequence[float]) -> T:
             cause = _cause(error)
             if isinstance(cause, SourceBroken | Refused):
                 raise cause from None
-            fault = _fault(cause)
+            fault = fault_of(cause)
             if not fault.may_pass or not left:
                 raise Unreachable(fault.said) from None
         # Not in the handler: what was caught holds on to connections as long as it is there.
@@ -54,7 +54,7 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _fault(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> Fault:
     match error:
         case WebFault():
             return Fault(str(error), error.may_pass)

@@ -60,6 +60,13 @@ class Sources:
             uploads=uploads,
         )
 
+    @property
+    def remote(self) -> RemoteAccess:
+        """What of it lies on other machines."""
+        return RemoteAccess(
+            connectors=self.connectors, secrets=self.secrets, allow_private=self.allow_private
+        )
+
 
 class Found(NamedTuple):
     """A file of a dataset."""
@@ -81,16 +88,11 @@ def _found(source: str, dataset: Dataset, sources: Sources) -> list[Found]:
         case "upload":
             return [_uploaded(source, sources)]
         case scheme:
-            access = RemoteAccess(
-                connectors=sources.connectors,
-                secrets=sources.secrets,
-                allow_private=sources.allow_private,
-            )
             files = find_remote(
                 source,
                 scheme=scheme,
                 connector=dataset.connector,
-                access=access,
+                access=sources.remote,
                 is_wanted=_wanted(dataset),
             )
             return [Found(file, file.name) for file in files]
