@@ -41,6 +41,12 @@ METRICS = (
 )
 
 
+SLICES = (
+    {"name": "ends-in-zero", "where": {"reference": {"$like": "0"}}},
+    {"name": "none", "where": {"id": "z"}},
+)
+
+
 def sums(
     folder: Path,
     rows: Sequence[Mapping[str, object]] = ROWS,
@@ -48,11 +54,16 @@ def sums(
     metrics: Sequence[Mapping[str, object]] = METRICS,
 ) -> str:
     dataset = {"name": "sums", "rows": list(rows), "id": "{{ item.id }}"}
-    return str(
-        write_benchmark(
-            folder, rows, name="sums", models=MODELS, metrics=metrics, datasets=[dataset]
-        )
+    file = write_benchmark(
+        folder,
+        rows,
+        name="sums",
+        models=MODELS,
+        metrics=metrics,
+        datasets=[dataset],
+        slices=list(SLICES),
     )
+    return str(file)
 
 
 def say(system: System, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -281,6 +292,21 @@ def test_other_metric_parameters_are_no_silent_comparison(scored: System) -> Non
         "the parameters (reference) of parameters/exact differ between before and after"
         in refused.stderr
     )
+
+
+def test_models_are_compared_over_the_rows_of_a_slice(scored: System) -> None:
+    here = ("results", "compare", "monday", "--baseline", "monday:terse")
+    others = say(scored, *here, "--slice", "no-slice", "--md")
+    of_zero = say(scored, *here, "--slice", "ends-in-zero")
+    nobody = scored.ask(*here, "--slice", "none")
+    unknown = say(scored, *here, "--slice", "ends-in-ten", code=2)
+
+    assert "| sums | exact | ↑ | 0.6667 | 0.3333 | -0.3333 | 1/2/0 | 3 |" in others.stdout
+    assert "\nOnly the rows of slice no-slice." in others.stdout
+    assert "only the rows of slice ends-in-zero" in of_zero.stderr
+    assert "1.0000" in of_zero.stdout
+    assert [cell["n_paired"] for cell in nobody["scores"][0]["cells"]] == [None, 0]
+    assert "did you mean 'ends-in-zero'?" in unknown.stderr
 
 
 def test_what_cannot_be_compared_is_named(scored: System) -> None:

@@ -346,11 +346,13 @@ def test_results_are_compared_with_the_first_column_or_with_another() -> None:
 
     with a_sync_client(service) as client:
         client.results.compare("nightly")
+        client.results.compare("nightly", slice="hard")
         found = client.results.compare(["a", "b:terse"], baseline="b:terse", force=True)
 
     assert found == a_comparison()
     assert service.asked == [
         CompareResults(columns=("nightly",)),
+        CompareResults(columns=("nightly",), slice="hard"),
         CompareResults(columns=("a", "b:terse"), baseline="b:terse", force=True),
     ]
 

@@ -223,6 +223,9 @@ def compare(
     force: Annotated[
         bool, typer.Option("--force", help="Although data or metric parameters differ.")
     ] = False,
+    slice: Annotated[
+        str | None, typer.Option(help="Only the rows of this slice, or of no-slice.")
+    ] = None,
     workspace: Workspace = WORKSPACE,
     as_json: JsonFlag = False,
     as_markdown: MarkdownFlag = False,
@@ -237,7 +240,9 @@ def compare(
 
     async def work() -> Comparison:
         async with asking_client(settings, workspace) as client:
-            return await client.results.compare(columns, baseline=baseline, force=force)
+            return await client.results.compare(
+                columns, baseline=baseline, force=force, slice=slice
+            )
 
     try:
         found = loop.run(work)
@@ -248,20 +253,23 @@ def compare(
     if style is Style.JSON:
         write_document(found)
     else:
-        _write_comparison(found, style)
+        _write_comparison(found, slice, style)
 
 
-def _write_comparison(comparison: Comparison, style: Style) -> None:
+def _write_comparison(comparison: Comparison, slice: str | None, style: Style) -> None:
     if style is Style.CSV:
         write_table(comparison_lines(comparison), style)
     else:
         write_table(comparison_table(comparison), style)
-    for difference in comparison.differences:
+    remarks = [f"compared by force: {difference}" for difference in comparison.differences]
+    if slice is not None:
+        remarks.insert(0, f"only the rows of slice {slice}")
+    for remark in remarks:
         if style is Style.MARKDOWN:
             # Goes where the table goes: whoever reads it there must know.
-            write_text(f"\nCompared by force: {difference}.")
+            write_text(f"\n{remark[0].upper()}{remark[1:]}.")
         else:
-            note(f"compared by force: {difference}")
+            note(remark)
 
 
 def _aggregate_fields(text: str | None) -> Sequence[AggregateField] | None:

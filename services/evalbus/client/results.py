@@ -51,17 +51,24 @@ class Results:
         return await self._calls.call("results.delete", parameters(ResultNamed, wanted), Deleted)
 
     async def compare(
-        self, columns: str | Sequence[str], *, baseline: str | None = None, force: bool = False
+        self,
+        columns: str | Sequence[str],
+        *,
+        baseline: str | None = None,
+        force: bool = False,
+        slice: str | None = None,
     ) -> Comparison:
         """Columns side by side, each `result` (all its models) or `result:model`, with the first one or `baseline`.
 
-        Raises Conflict where data or metric parameters differ, unless it is forced.
+        With a `slice` only its rows count. Raises Conflict where data, metric parameters or the slice's predicate
+        differ, unless it is forced, and Invalid for a slice that a result has not.
         """
         wanted: dict[str, object] = {
             "columns": [columns] if isinstance(columns, str) else list(columns),
             "baseline": baseline,
             "workspace": self._workspace,
             "force": force,
+            "slice": slice,
         }
         return await self._calls.call(
             "results.compare", parameters(CompareResults, wanted), Comparison

@@ -55,13 +55,21 @@ class SyncResults:
         return self._thread.call(self._results.delete, result)
 
     def compare(
-        self, columns: str | Sequence[str], *, baseline: str | None = None, force: bool = False
+        self,
+        columns: str | Sequence[str],
+        *,
+        baseline: str | None = None,
+        force: bool = False,
+        slice: str | None = None,
     ) -> Comparison:
         """Columns side by side, each `result` (all its models) or `result:model`, with the first one or `baseline`.
 
-        Raises Conflict where data or metric parameters differ, unless it is forced.
+        With a `slice` only its rows count. Raises Conflict where data, metric parameters or the slice's predicate
+        differ, unless it is forced, and Invalid for a slice that a result has not.
         """
-        return self._thread.call(self._results.compare, columns, baseline=baseline, force=force)
+        return self._thread.call(
+            self._results.compare, columns, baseline=baseline, force=force, slice=slice
+        )
 
     def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]

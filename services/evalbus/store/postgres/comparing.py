@@ -1,20 +1,23 @@
 """Models and results side by side: means from the results, differences from the rows, paired by row id."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from evalbus.errors import Conflict, Invalid, unknown
+from evalbus.filters import Expression, parse_filter
+from evalbus.filters.items import ITEM_FIELDS
 from evalbus.store.ports import LayoutOf
 from evalbus.store.postgres.database import Connection, Database
 from evalbus.store.postgres.records import storable
-from evalbus.store.postgres.results import no_result, with_scores
+from evalbus.store.postgres.results import RESULTS, no_result, with_scores
 from evalbus.store.postgres.sql import load
+from evalbus.store.slices import slice_bit
 from evalbus_schemas.base import JsonObject
-from evalbus_schemas.benchmark import Benchmark, ScoreDirection
+from evalbus_schemas.benchmark import ALL, NO_SLICE, Benchmark, ScoreDirection
 from evalbus_schemas.names import reference
 from evalbus_schemas.queries import (
     ComparedCell,
@@ -24,7 +27,7 @@ from evalbus_schemas.queries import (
     Comparison,
     Result,
 )
-from evalbus_schemas.scores import ScoreStatistics, Signature
+from evalbus_schemas.scores import MetricResult, ScoreStatistics, Signature
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,13 +35,24 @@ if TYPE_CHECKING:
 SQL = load("comparing.sql")
 
 COLUMNS_MAX = 64
+NOTHING_PAIRED: Mapping[str, Any] = {
+    "delta": None,
+    **dict.fromkeys(
+        ("n_paired", "only_in_baseline", "only_in_this", "higher", "lower", "equal"), 0
+    ),
+}
+"""Of a score whose slice has no rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """A result with what is needed to find its rows."""
+    """A result with what is needed to find its rows, of which those in one slice may be all that is compared."""
 
     result: Result
+    results: Sequence[MetricResult]
+    """What it says of these rows."""
+    slice: int | None
+    """The bit of their slice, 0 for that of the rows in none; None: all rows are compared."""
     job_no: int
     month: date
     benchmark: Benchmark
@@ -64,7 +78,7 @@ class _Column:
         """By (dataset, metric, score)."""
         return {
             (entry.dataset, entry.metric, score.name): score
-            for entry in self.source.result.results
+            for entry in self.source.results
             if entry.model == self.model
             for score in entry.scores
         }
@@ -80,7 +94,7 @@ class PostgresComparisons:
             await connection.execute(SQL.join_by_hash)
             columns, baseline_no = await self._columns(connection, query)
             baseline = columns[baseline_no]
-            differences = _differences(baseline, columns)
+            differences = _differences(baseline, columns, query.slice or ALL)
             if differences and not query.force:
                 raise Conflict(
                     f"not comparable unless by force: {'; '.join(differences)}",
@@ -108,7 +122,7 @@ class PostgresComparisons:
         for text in asked:
             name, _, model = text.partition(":")
             if name not in sources:
-                sources[name] = await self._source(connection, query.workspace, name)
+                sources[name] = await self._source(connection, query, name)
             found = _models_of(sources[name], model)
             columns += [column for column in found if column not in columns]
         if len(columns) > COLUMNS_MAX:
@@ -118,14 +132,21 @@ class PostgresComparisons:
         name, _, model = query.baseline.partition(":")
         return columns, columns.index(_models_of(sources[name], model)[0])
 
-    async def _source(self, connection: Connection, workspace: str, name: str) -> _Source:
-        record = await connection.fetchrow(SQL.column, workspace, storable(name))
+    async def _source(self, connection: Connection, query: CompareResults, name: str) -> _Source:
+        record = await connection.fetchrow(SQL.column, query.workspace, storable(name))
         if record is None:
-            raise no_result(workspace, name)
+            raise no_result(query.workspace, name)
         if record["are_rows_deleted"]:
             raise Conflict(f"the rows of {name!r} were deleted with its job")
         (result,) = await with_scores(connection, [record], None)
-        return _source_of(record, result)
+        source = _source_of(record, result)
+        if query.slice is None or query.slice == ALL:
+            return source
+        bit = slice_bit(query.slice, source.benchmark, where=name)
+        found = await connection.fetchval(SQL.slice_results, record["result_no"], query.slice)
+        # Where no slices are declared every row is in none.
+        results = source.results if found is None else RESULTS.validate_json(found)
+        return replace(source, results=results, slice=bit or 0)
 
     async def _cells(
         self, connection: Connection, baseline: _Column, column: _Column
@@ -176,8 +197,8 @@ class PostgresComparisons:
             return {}
         records = await connection.fetch(
             SQL.paired.format(
-                baseline=_values_of(baseline, "$1", "$2", "$3", "$4"),
-                this=_values_of(column, "$5", "$6", "$7", "$8"),
+                baseline=_values_of(baseline, "$1", "$2", "$3", "$4", "$5"),
+                this=_values_of(column, "$6", "$7", "$8", "$9", "$10"),
             ),
             *_rows_of(baseline, dataset),
             *_rows_of(column, dataset),
@@ -185,11 +206,11 @@ class PostgresComparisons:
             [of_this.index(name) + 1 for name in shared],
         )
         directions = self._layout_of(column.source.benchmark).directions
+        found = {record["score_no"]: record for record in records}
         paired: dict[tuple[str, str, str], ComparedCell] = {}
-        for record in records:
-            score_no: int = record["score_no"]
-            metric, score = shared[score_no - 1]
+        for score_no, (metric, score) in enumerate(shared, 1):
             key = (dataset, reference(workspace, metric), score)
+            record = found.get(score_no, NOTHING_PAIRED)
             is_lower_better = directions[(metric, score)] == "lower"
             higher, lower = record["higher"], record["lower"]
             paired[key] = cells[key].model_copy(
@@ -232,8 +253,13 @@ class PostgresComparisons:
 def _source_of(record: "asyncpg.Record", result: Result) -> _Source:
     digests: list[str] = record["digests"]
     specs: list[JsonObject] = orjson.loads(record["metric_specs"])
+    for spec in specs:
+        # What people said changes no value.
+        spec.pop("ground_truth", None)
     return _Source(
         result=result,
+        results=result.results,
+        slice=None,
         job_no=record["job_no"],
         month=record["month"],
         repeats=record["repeats"],
@@ -265,19 +291,28 @@ def _repeats_of(column: _Column) -> int:
     return column.source.repeats[column.model_no]
 
 
-def _values_of(column: _Column, job_no: str, month: str, dataset_no: str, model_no: str) -> str:
+def _values_of(
+    column: _Column, job_no: str, month: str, dataset_no: str, model_no: str, slice: str
+) -> str:
     """The query of each row's id and values, with the numbers of its parameters."""
     is_repeated = _repeats_of(column) > 1
     query: str = SQL.repeatedly_asked if is_repeated else SQL.once_asked
-    return query.format(job_no=job_no, month=month, dataset_no=dataset_no, model_no=model_no)
+    return query.format(
+        job_no=job_no,
+        month=month,
+        dataset_no=dataset_no,
+        model_no=model_no,
+        is_member=SQL.is_member.format(slice=slice),
+    )
 
 
-def _rows_of(column: _Column, dataset: str) -> tuple[int, date, int, int]:
+def _rows_of(column: _Column, dataset: str) -> tuple[int, date, int, int, int | None]:
     source = column.source
-    return (source.job_no, source.month, source.result.datasets.index(dataset), column.model_no)
+    dataset_no = source.result.datasets.index(dataset)
+    return (source.job_no, source.month, dataset_no, column.model_no, source.slice)
 
 
-def _differences(baseline: _Column, columns: Sequence[_Column]) -> tuple[str, ...]:
+def _differences(baseline: _Column, columns: Sequence[_Column], slice: str) -> tuple[str, ...]:
     """Why numbers of these columns do not mean the same, in words."""
     found: dict[str, None] = {}
     base = baseline.source
@@ -290,11 +325,22 @@ def _differences(baseline: _Column, columns: Sequence[_Column]) -> tuple[str, ..
         for dataset in shared:
             if other.digests[dataset] != base.digests[dataset]:
                 found[f"the rows of {dataset} differ between {names}"] = None
+        if slice != ALL and _predicates(base, slice) != _predicates(other, slice):
+            found[f"the rows of slice {slice} are chosen differently in {names}"] = None
         for metric in other.specs:
             if metric in base.specs and (what := _what_differs(base, other, metric)):
                 where = f"inside {base.result.name}" if other is base else f"between {names}"
                 found[f"{what} of {metric} differ {where}"] = None
     return tuple(found)
+
+
+def _predicates(source: _Source, slice: str) -> frozenset[Expression]:
+    """What decides whether a row is in the slice, however it was spelt; of no slice all that it must not be."""
+    return frozenset(
+        parse_filter(one.where, ITEM_FIELDS)
+        for one in source.benchmark.slices
+        if slice in (NO_SLICE, one.name)
+    )
 
 
 def _what_differs(base: _Source, other: _Source, metric: str) -> str | None:

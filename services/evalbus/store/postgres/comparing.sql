@@ -6,6 +6,9 @@ FROM result AS r
 JOIN job AS j ON j.job_no = r.job_no
 WHERE r.workspace = $1 AND r.name = $2 AND r.deleted_at IS NULL;
 
+-- name: slice_results
+SELECT results FROM result_slice WHERE result_no = $1 AND slice = $2;
+
 -- name: join_by_hash
 -- Of a job that was stored just now the planner knows nothing, takes its rows for one, and would loop over all pairs.
 SET LOCAL enable_nestloop = off;
@@ -17,6 +20,14 @@ JOIN item AS i
     ON i.job_no = s.job_no AND i.dataset_no = s.dataset_no
     AND i.row_index = s.row_index AND i.month = s.month
 WHERE s.job_no = {job_no} AND s.month = {month} AND s.dataset_no = {dataset_no} AND s.model_no = {model_no}
+    AND {is_member}
+
+-- name: is_member
+-- A bit for the rows of one slice, 0 for those of none, NULL for all of them.
+CASE {slice}::bigint
+    WHEN 0 THEN i.slices = 0
+    ELSE coalesce(i.slices & {slice}::bigint <> 0, TRUE)
+END
 
 -- name: repeatedly_asked
 -- A row's value is the mean over its repeats that have one.
@@ -32,6 +43,7 @@ FROM (
         AND i.row_index = s.row_index AND i.month = s.month
     CROSS JOIN LATERAL unnest(s.scores) WITH ORDINALITY AS v (value, ordinality)
     WHERE s.job_no = {job_no} AND s.month = {month} AND s.dataset_no = {dataset_no} AND s.model_no = {model_no}
+        AND {is_member}
     GROUP BY i.row_id, v.ordinality
 ) AS means
 GROUP BY row_id
@@ -55,7 +67,7 @@ pair AS (
         nullif(this.scores[score.of_this], 'NaN') AS after
     FROM baseline
     FULL JOIN this ON this.row_id = baseline.row_id
-    CROSS JOIN unnest($9::integer [], $10::integer []) WITH ORDINALITY
+    CROSS JOIN unnest($11::integer [], $12::integer []) WITH ORDINALITY
         AS score (of_baseline, of_this, ordinality)
 )
 

@@ -38,7 +38,7 @@ SQL = load("results.sql")
 
 _USAGE = TypeAdapter(tuple[ModelUsage, ...])
 _DATA = TypeAdapter(tuple[DatasetUsed, ...])
-_RESULTS = TypeAdapter(tuple[MetricResult, ...])
+RESULTS = TypeAdapter(tuple[MetricResult, ...])
 _SIGNATURES = TypeAdapter(tuple[tuple[Signature, ...], ...])
 
 CORPUS_FIELDS = frozenset({"scope", "count", "nan_count", "n_failed", "mean"})
@@ -157,7 +157,7 @@ def _slice(line: "asyncpg.Record") -> SliceScores:
         description=line["description"],
         rows=line["n_rows"],
         failed_rows=line["n_failed"],
-        results=_RESULTS.validate_json(line["results"]),
+        results=RESULTS.validate_json(line["results"]),
     )
 
 
