@@ -21,11 +21,14 @@ from evalbus_schemas.queries import (
     JobNamed,
     ListResults,
     ListRows,
+    ListSlices,
     NamedScore,
     Result,
     ResultNamed,
     ResultPage,
     RowPage,
+    SlicePage,
+    SliceScores,
 )
 from evalbus_schemas.scores import RubricCount, ScoreStatistics
 from tests.answers import (
@@ -59,6 +62,7 @@ class Service:
             "results.delete": self.delete,
             "results.compare": self.compare,
             "results.rows": self.rows,
+            "results.slices": self.slices,
         }
 
     async def get(self, named: GetResult, _: Message) -> Result:
@@ -96,6 +100,16 @@ class Service:
             for number in range(first, min(last, 10))
         )
         return RowPage(rows=rows, next=str(last) if last < 10 else None, partial=False)
+
+    async def slices(self, wanted: ListSlices, _: Message) -> SlicePage:
+        self.asked.append(wanted)
+        names = ("all", "hard", "long", "no-slice")
+        first = int(wanted.after or 0)
+        slices = tuple(
+            SliceScores(slice=name, rows=2, failed_rows=0, results=(a_metric_result(),))
+            for name in names[first : first + 3]
+        )
+        return SlicePage(slices=slices, next="3" if first == 0 else None)
 
 
 def a_sync_client(service: Service, *, workspace: str = "default") -> Client:
@@ -279,16 +293,45 @@ async def test_rows_are_limited_filtered_and_gone_on_with() -> None:
         found = [
             row.row_index
             async for row in client.results.rows(
-                "j", limit=5, model="terse", score="f1", below=0.7, after="2"
+                "j", limit=5, model="terse", slice="hard", score="f1", below=0.7, after="2"
             )
         ]
 
-    filters = {"model": "terse", "score": "f1", "below": 0.7}
+    filters = {"model": "terse", "slice": "hard", "score": "f1", "below": 0.7}
     assert found == [2, 3, 4, 5, 6]
     assert [asked.model_dump(exclude_defaults=True) for asked in service.asked] == [
         {"job": "j", **filters, "limit": 5, "after": "2"},
         {"job": "j", **filters, "limit": 2, "after": "5"},
     ]
+
+
+def test_the_slices_of_a_result_are_iterated_over_page_by_page() -> None:
+    service = Service()
+
+    with a_sync_client(service, workspace="team") as client:
+        found = list(client.results.slices("nightly"))
+
+    assert [one.slice for one in found] == ["all", "hard", "long", "no-slice"]
+    assert found[1].results == (a_metric_result(),)
+    assert service.asked == [
+        ListSlices(result="nightly", workspace="team", limit=1000),
+        ListSlices(result="nightly", workspace="team", limit=1000, after="3"),
+    ]
+
+
+async def test_a_row_tells_its_slices_and_what_people_said() -> None:
+    said = NamedScore(name="f1", value=0.5, truth=1.0, agreement=0.0)
+
+    async def rows(_: ListRows, __: Message) -> RowPage:
+        row = a_row(0, metrics={"default/f1": (said,)}).model_copy(update={"slices": ("hard",)})
+        return RowPage(rows=(row,), next=None, partial=False)
+
+    async with a_client({"results.rows": rows}) as client:
+        (found,) = [row async for row in client.results.rows("j")]
+
+    (score,) = found.metrics["default/f1"]
+    assert found.slices == ("hard",)
+    assert (score.value, score.truth, score.agreement) == (0.5, 1.0, 0.0)
 
 
 def test_the_evaluation_resources_are_the_same_calls_under_other_names() -> None:

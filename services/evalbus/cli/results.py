@@ -140,6 +140,9 @@ def rows(
     workspace: Workspace = WORKSPACE,
     dataset: Annotated[str | None, typer.Option(help="Only of this dataset.")] = None,
     model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
+    slice: Annotated[
+        str | None, typer.Option(help="Only of this slice; no-slice: those that are in none.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only rows that failed.")] = False,
     score: Annotated[
         str | None,
@@ -174,6 +177,7 @@ def rows(
                 limit=limit or (ROWS_SHOWN if is_table else None),
                 dataset=dataset,
                 model=model,
+                slice=slice,
                 failed_only=failed,
                 score=score,
                 below=below,

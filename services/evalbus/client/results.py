@@ -17,9 +17,12 @@ from evalbus_schemas.queries import (
     Deleted,
     GetResult,
     ListRows,
+    ListSlices,
     Result,
     ResultNamed,
     RowPage,
+    SlicePage,
+    SliceScores,
 )
 
 
@@ -73,6 +76,27 @@ class Results:
         return await self._calls.call(
             "results.compare", parameters(CompareResults, wanted), Comparison
         )
+
+    async def slices(self, result: str) -> AsyncIterator[SliceScores]:
+        """What the result says over the rows of each slice: `all`, the declared ones in their order, and `no-slice`.
+
+        Raises NotFound until the job has completed.
+        """
+
+        async def ask(after: str | None, count: int) -> SlicePage:
+            wanted = {
+                "result": result,
+                "workspace": self._workspace,
+                "after": after,
+                "limit": count,
+            }
+            return await self._calls.call(
+                "results.slices", parameters(ListSlices, wanted), SlicePage
+            )
+
+        found = pages(ask, count=lambda p: len(p.slices), cursor=lambda p: p.next, limit=None)
+        async for one in entries(found, lambda p: p.slices):
+            yield one
 
     async def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]

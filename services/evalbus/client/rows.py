@@ -9,13 +9,15 @@ from evalbus_schemas.queries import Row
 
 
 class RowFilters(TypedDict, total=False):
-    """Which rows: of one dataset, of one model, only failed ones, only those whose score is below or above a number.
+    """Which rows: of one dataset, of one model, of one slice, only failed ones, only those whose score is below or above a
+    number.
 
-    `score` is `metric`, or `metric.score` where a metric has several. `after` goes on behind an earlier page's `next`.
+    `slice` may be `no-slice` as well, or `all`. `score` is `metric`, or `metric.score` where a metric has several. `after` goes on behind an earlier page's `next`.
     """
 
     dataset: str | None
     model: str | None
+    slice: str | None
     failed_only: bool
     score: str | None
     below: float | None
@@ -35,6 +37,10 @@ class MetricScore:
     """Why, where the metric says so: a judge's own words."""
     detail: JsonObject | None = None
     """What the metric saw."""
+    truth: float | None = None
+    """What people said, where the metric has a ground truth and they said something."""
+    agreement: float | None = None
+    """1 where the value is what they said, else 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +60,8 @@ class ScoredRow:
     """Of the call that a live model answered; None out of the cache."""
     metric_errors: dict[str, str] | None
     failed: bool
+    slices: tuple[str, ...] = ()
+    """The declared ones that it is in."""
 
 
 def scored(row: Row) -> ScoredRow:
@@ -73,6 +81,8 @@ def scored(row: Row) -> ScoredRow:
                     label=score.label,
                     rationale=score.rationale,
                     detail=score.detail,
+                    truth=score.truth,
+                    agreement=score.agreement,
                 )
                 for score in scores
             ]
@@ -82,4 +92,5 @@ def scored(row: Row) -> ScoredRow:
         latency_seconds=row.latency_seconds,
         metric_errors=row.metric_errors,
         failed=row.failed,
+        slices=row.slices,
     )

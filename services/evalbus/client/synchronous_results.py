@@ -16,6 +16,7 @@ from evalbus_schemas.queries import (
     Result,
     ResultPage,
     RowPage,
+    SliceScores,
 )
 
 
@@ -70,6 +71,13 @@ class SyncResults:
         return self._thread.call(
             self._results.compare, columns, baseline=baseline, force=force, slice=slice
         )
+
+    def slices(self, result: str) -> Iterator[SliceScores]:
+        """What the result says over the rows of each slice: `all`, the declared ones in their order, and `no-slice`.
+
+        Raises NotFound until the job has completed.
+        """
+        return self._thread.iterate(self._results.slices, result)
 
     def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]
