@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from evalbus.client import BenchmarkJob as BenchmarkJob
     from evalbus.client import Client as Client
     from evalbus.client import CSVBenchmark as CSVBenchmark
+    from evalbus.client import CsvExportConfig as CsvExportConfig
+    from evalbus.client import JsonExportConfig as JsonExportConfig
+    from evalbus.client import JsonlExportConfig as JsonlExportConfig
     from evalbus.client import MappedBenchmark as MappedBenchmark
+    from evalbus.client import ParquetExportConfig as ParquetExportConfig
     from evalbus.client import QuestionAnsweringBenchmark as QuestionAnsweringBenchmark
     from evalbus.client import Sample as Sample
     from evalbus.client import SummarizationBenchmark as SummarizationBenchmark
@@ -23,7 +27,11 @@ __all__ = [  # given by __getattr__
     "BenchmarkJob",
     "CSVBenchmark",
     "Client",
+    "CsvExportConfig",
+    "JsonExportConfig",
+    "JsonlExportConfig",
     "MappedBenchmark",
+    "ParquetExportConfig",
     "QuestionAnsweringBenchmark",
     "Sample",
     "SummarizationBenchmark",

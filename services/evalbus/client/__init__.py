@@ -13,6 +13,12 @@ from evalbus.client.sample_benchmarks import (
 )
 from evalbus.client.samples import Sample, WrongSamples
 from evalbus.client.synchronous import Client
+from evalbus.exporting import (
+    CsvExportConfig,
+    JsonExportConfig,
+    JsonlExportConfig,
+    ParquetExportConfig,
+)
 
 __all__ = [
     "AnnotationBenchmark",
@@ -21,7 +27,11 @@ __all__ = [
     "BenchmarkJob",
     "CSVBenchmark",
     "Client",
+    "CsvExportConfig",
+    "JsonExportConfig",
+    "JsonlExportConfig",
     "MappedBenchmark",
+    "ParquetExportConfig",
     "QuestionAnsweringBenchmark",
     "Sample",
     "SummarizationBenchmark",

@@ -23,6 +23,7 @@ from evalbus.client.job_report import (
     report_of,
 )
 from evalbus.errors import EvalbusError, NotFound, PermanentError
+from evalbus.exporting import ExportConfig
 from evalbus.writing.names import names_in
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.queries import Row
@@ -208,6 +209,33 @@ class BenchmarkJob:
                 self._lines(job, report), Path(given), score_columns=columns, neutralise=neutralise
             )
             return given
+
+    def export(
+        self,
+        filepath: str | Path,
+        config: ExportConfig | None = None,
+        connector_config_uid: str | int | None = None,
+    ) -> None:
+        """Every datapoint with its outputs, scores and slices, to a file or to `s3://…` or `gs://…`, and say so.
+
+        As JSON unless `config` says otherwise. The file is there whole or not at all. The connector is needed for a
+        private bucket, and ignored for local files. Raises WrongExport (a ValueError) for a config or a destination
+        that is none, and OSError. A job that has not completed gives what there is, which is logged.
+        """
+        with failures_logged(f"job {self.id!r} could not be exported"):
+            exported = (
+                self._need_client()
+                .results_in(self._workspace)
+                .export(self.id, filepath, config, connector=connector_config_uid)
+            )
+        if exported.partial:
+            log.warning(
+                "job %r is %s: what was exported is what there is of it",
+                self.id,
+                exported.job.status,
+            )
+        # The published interface says it to whoever sits before the screen.
+        print(f"Benchmark execution exported to {filepath}")  # noqa: T201
 
     # --- asking ---------------------------------------------------------------------------------
 

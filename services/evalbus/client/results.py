@@ -1,13 +1,17 @@
 """Results of completed jobs, and the rows behind them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Unpack
 
+from evalbus.client.bucket_export import export_to_bucket
 from evalbus.client.calls import Calls
-from evalbus.client.pages import pages
+from evalbus.client.job_export import Destination, Exported, Tell, bucket_url, write_pages
+from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
+from evalbus.exporting import ExportConfig, checked_config
 from evalbus.exporting.pages import datapoint_pages
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
 from evalbus_schemas.queries import (
@@ -125,7 +129,7 @@ class Results:
         async for page in found:
             yield page
 
-    def datapoints(self, job: str) -> AsyncIterator[DatapointPage]:
+    def datapoints(self, job: str) -> AsyncGenerator[DatapointPage]:
         """Every row of the job's datasets with all its scores, as pages of JSON lines; also those without a score.
 
         The first page has the head. What the job has at that moment: of a job that runs, each page as it is asked for.
@@ -139,3 +143,26 @@ class Results:
             )
 
         return datapoint_pages(ask)
+
+    async def export(
+        self,
+        job: str,
+        destination: Destination,
+        config: ExportConfig | None = None,
+        *,
+        connector: str | int | None = None,
+        tell: Tell | None = None,
+    ) -> Exported:
+        """Every datapoint of a job as a file, that is there whole or not at all; JSON unless `config` says otherwise.
+
+        Of a job that has not completed it is what there is. Memory does not depend on the number of rows; a table
+        takes as much space again while it is written. A bucket is written to by a producer, through a `connector` if
+        one is given; anywhere else none is needed. Raises NotFound; WrongExport (a ValueError) for a config or a place
+        that is none; OSError, which names the path.
+        """
+        chosen = checked_config(config)
+        url = bucket_url(destination)
+        if url is not None:
+            return await export_to_bucket(self, job, url, chosen, connector)
+        async with aclosing(self.datapoints(job)) as found:
+            return await write_pages(found, destination, chosen, tell=tell)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Unpack
 
 from evalbus.client.evaluation import AggregateScores
+from evalbus.client.job_export import Destination, Exported, Tell
 from evalbus.client.result_pages import PageView, ResultPages, ResultQuery
 from evalbus.client.results import Results
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus.client.thread import Thread
+from evalbus.exporting import ExportConfig
 from evalbus_schemas.exports import DatapointPage
 from evalbus_schemas.queries import (
     AggregateField,
@@ -104,6 +106,26 @@ class SyncResults:
         Raises NotFound, or Conflict if a large datapoint of a running job changes while it is read.
         """
         return self._thread.iterate(self._results.datapoints, job)
+
+    def export(
+        self,
+        job: str,
+        destination: Destination,
+        config: ExportConfig | None = None,
+        *,
+        connector: str | int | None = None,
+        tell: Tell | None = None,
+    ) -> Exported:
+        """Every datapoint of a job as a file, that is there whole or not at all; JSON unless `config` says otherwise.
+
+        Of a job that has not completed it is what there is. Memory does not depend on the number of rows; a table
+        takes as much space again while it is written. A bucket is written to by a producer, through a `connector` if
+        one is given; anywhere else none is needed. `tell` is called on another thread. Raises NotFound; WrongExport
+        (a ValueError) for a config or a place that is none; OSError, which names the path.
+        """
+        return self._thread.call(
+            self._results.export, job, destination, config, connector=connector, tell=tell
+        )
 
 
 SyncResultsIn = Callable[[str | None], SyncResults]
