@@ -322,7 +322,19 @@ def test_metrics_that_do_not_fit_the_stored_rows_are_refused(
 def test_without_servers_a_job_is_retried_rescored_and_told_of_in_one_folder(
     tmp_path: Path,
 ) -> None:
-    file = a_recorded_benchmark(tmp_path)
+    said = ("right", "wrong", None)
+    file = write_benchmark(
+        tmp_path,
+        [{**row, "said": each} for row, each in zip(RECORDED, said, strict=True)],
+        metrics=[
+            {
+                "name": "exact-match",
+                "type": "exact-match",
+                "reference": "{{ item.reference }}",
+                "ground_truth": "{{ {'right': 1, 'wrong': 0}[item.said] }}",
+            }
+        ],
+    )
 
     def run(*arguments: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -348,6 +360,9 @@ def test_without_servers_a_job_is_retried_rescored_and_told_of_in_one_folder(
     told = run("jobs", "logs", "first")
 
     assert retried["results"] == rescored["results"] == first["results"]
+    agreement = first["results"][0]["scores"][0]["agreement"]
+    counts = [agreement[name] for name in ("count", "without_value", "without_truth")]
+    assert (counts, agreement["raw"]) == ([1, 1, 1], 1.0)
     assert [each["job"]["derivation"] for each in (first, retried, rescored)] == [
         *(None, "retry", "rescore"),
     ]

@@ -65,6 +65,7 @@ def gsm8k(folder: Path, data: Path) -> Path:
                 "name": name.replace("_", "-"),
                 "type": "recorded",
                 "output": "{{ item['" + name + "'].solution }}",
+                "fields": {"is_correct": "{{ item['" + name + "'].is_correct }}"},
             }
             for name in GSM8K_RIGHT
         ],
@@ -75,6 +76,7 @@ def gsm8k(folder: Path, data: Path) -> Path:
                 "operation": "==",
                 "left_template": "{{ sample.output_text }}",
                 "right_template": "{{ item.ground_truth }}",
+                "ground_truth": "{{ sample.is_correct }}",
             }
         ],
     )
@@ -105,6 +107,10 @@ def test_real_models_on_real_questions_embedded(tmp_path: Path, real_data: Path)
 
     assert right_answers(document) == GSM8K_RIGHT
     assert {result["scores"][0]["count"] for result in document["results"]} == {1319}
+    # The publisher's own flags are what every model's answers are held against.
+    for result in document["results"]:
+        agreement = result["scores"][0]["agreement"]
+        assert (agreement["count"], agreement["raw"], agreement["kappa"]) == (1319, 1.0, 1.0)
 
 
 def test_real_models_on_real_questions_over_rabbitmq(services: System, real_data: Path) -> None:

@@ -157,6 +157,19 @@ async def test_other_parameters_of_a_metric_are_not_compared_unless_it_is_forced
     assert forced.differences
 
 
+async def test_what_people_said_keeps_no_results_apart(stores: Stores) -> None:
+    plain = a_benchmark(models=("m",))
+    (metric,) = plain.metrics
+    told = metric.model_copy(update={"ground_truth": "{{ item.label }}"})
+    benchmark = plain.model_copy(update={"metrics": (told,)})
+    await a_job_with(stores, "one", {"m": [1.0]}, benchmark=plain)
+    await a_job_with(stores, "two", {"m": [0.0]}, benchmark=benchmark)
+
+    comparison = await stores.comparisons.compare(CompareResults(columns=("one", "two")))
+
+    assert comparison.differences == ()
+
+
 async def test_a_score_that_only_one_has_stands_alone(stores: Stores) -> None:
     await a_job_with(stores, "one", {"m": [1.0]})
     other = a_benchmark(models=("m",), metrics=("another",))

@@ -234,24 +234,33 @@ async def test_a_metric_that_ends_children_leaves_the_samples_that_were_given(
     assert scored.columns[-1] == tuple(None if row in (1, 4) else 1.0 for row in range(9))
 
 
-async def test_a_template_that_never_ends_overruns_like_a_metric(children: ScoringChildren) -> None:
+ENDLESS = "{% for a in range(item.n) %}{% for b in range(item.n) %}{% for c in range(item.n) %}{% endfor %}{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [exact_match(reference=ENDLESS), exact_match(ground_truth=ENDLESS)],
+    ids=["own", "truth"],
+)
+async def test_a_template_that_never_ends_overruns_like_a_metric(
+    children: ScoringChildren, endless: MetricPlugin
+) -> None:
     # given
-    endless = a_plugin(
-        "string-check",
-        name="endless",
-        operation="==",
-        left_template="{% for a in range(item.n) %}{% for b in range(item.n) %}{% for c in range(item.n) %}{% endfor %}{% endfor %}{% endfor %}",
-        right_template="",
-    )
-    rows: list[JsonObject | bytes] = [{"output": "a", "n": 1}, {"output": "a", "n": 90_000}]
+    truth = a_plugin("length", unit="words", ground_truth="{{ item.n }}")
+    rows: list[JsonObject | bytes] = [
+        {"output": "a", "reference": "a", "n": 1},
+        {"output": "a", "reference": "a", "n": 90_000},
+    ]
 
     # when
-    scored = await score(children, rows, [endless], limits=QUICK)
+    scored = await score(children, rows, [truth, endless], limits=QUICK)
 
     # then
-    assert scored.failed[1].code == "overran"
-    assert scored.columns[0][1] is None
-    assert not scored.failed.get(0)
+    assert [(error.metric, error.code) for error in scored.failed.values()] == [
+        ("exact-match", "overran")
+    ]
+    assert [column[1] for column in scored.columns] == [None, None]
+    assert scored.header.truths[0] == (1.0, None)
 
 
 async def test_slow_rows_that_keep_within_their_time_do_not_fail(
