@@ -226,6 +226,26 @@ def test_a_dry_run_tells_how_many_of_the_first_rows_are_in_each_slice(folder: Pa
     assert "french" not in matrix.stdout
 
 
+def test_a_dry_run_tells_of_how_many_of_the_first_rows_people_said_something(folder: Path) -> None:
+    told = ', reference: "{{ item.reference }}", ground_truth: "{{ sample.label }}"}'
+    benchmark = BENCHMARK.replace(', reference: "{{ item.reference }}"}', told).replace(
+        'output }}"}', 'output }}", fields: {label: "{{ item.label }}"}}'
+    )
+    (folder / "capitals.yaml").write_text(benchmark)
+    labels = ('"label": 1', '"label": "good"', '"id": 3', '"label": null', '"label": "0"')
+    (folder / "capitals.jsonl").write_text(
+        "".join(f'{{"output": "a", "reference": "a", {label}}}\n' for label in labels)
+    )
+
+    table = run("run", "capitals.yaml", "--dry-run", "--md", cwd=folder)
+
+    assert table.stdout.splitlines()[-3:] == [
+        "| ground truth of | of the first rows |",
+        "| --- | --- |",
+        "| exact-match exact-match | 2 of 5 |",
+    ]
+
+
 def test_an_unknown_option_is_a_wrong_argument(folder: Path) -> None:
     assert run("run", "capitals.yaml", "--limt", "2", cwd=folder).returncode == 2
     assert run("run", "capitals.yaml", "--json", "--md", cwd=folder).returncode == 2

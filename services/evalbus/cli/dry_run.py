@@ -1,11 +1,12 @@
 """`evalbus run --dry-run`: what would be scored, the first row as each model answers it, and how many of the first rows
-are in each slice; nothing is started."""
+are in each slice or have a ground truth; nothing is started."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import orjson
 
+from evalbus.cli.first_truths import TruthSeen, truths_seen
 from evalbus.cli.output import Style, note, write_document, write_table, write_text
 from evalbus.datasets import Sources, check_first_rows
 from evalbus.errors import Invalid, SourceBroken
@@ -86,16 +87,18 @@ def dry_run(benchmark: Benchmark, style: Style) -> None:
         for name, model in models
     ]
     slices = _slices(benchmark, first_rows)
+    truths = truths_seen(benchmark, [model for _, model in models], first_rows, limits)
     if style is Style.JSON:
         write_document(
             {
                 "benchmark": benchmark.name,
                 "matrix": [asdict(pair) for pair in pairs],
                 "slices": [asdict(one) for one in slices],
+                "ground_truths": [asdict(one) for one in truths],
             }
         )
     else:
-        _write_tables(pairs, slices, style)
+        _write_tables(pairs, slices, truths, style)
     note(_summary(pairs))
 
 
@@ -166,7 +169,12 @@ def _slices(benchmark: Benchmark, first_rows: Sequence[Sequence[bytes]]) -> list
     return [SliceSeen(slice=name, rows=rows, of=len(found)) for name, rows in counts]
 
 
-def _write_tables(pairs: Sequence[Pair], slices: Sequence[SliceSeen], style: Style) -> None:
+def _write_tables(
+    pairs: Sequence[Pair],
+    slices: Sequence[SliceSeen],
+    truths: Sequence[TruthSeen],
+    style: Style,
+) -> None:
     matrix = Table(
         columns=("dataset", "model", "rows", "metrics"),
         rows=[(pair.dataset, pair.model, pair.rows, ", ".join(pair.metrics)) for pair in pairs],
@@ -176,18 +184,19 @@ def _write_tables(pairs: Sequence[Pair], slices: Sequence[SliceSeen], style: Sty
         rows=[(pair.dataset, pair.model, _answer(pair)) for pair in pairs],
     )
     write_table(matrix, style)
+    in_slices = Table(
+        columns=("slice", "of the first rows"),
+        rows=[(one.slice, f"{one.rows} of {one.of}") for one in slices],
+    )
+    with_truth = Table(
+        columns=("ground truth of", "of the first rows"),
+        rows=[(f"{one.metric} {one.score}", f"{one.rows} of {one.of}") for one in truths],
+    )
     if style is not Style.CSV:
-        write_text("")
-        write_table(answers, style)
-    if slices and style is not Style.CSV:
-        write_text("")
-        write_table(
-            Table(
-                columns=("slice", "of the first rows"),
-                rows=[(one.slice, f"{one.rows} of {one.of}") for one in slices],
-            ),
-            style,
-        )
+        for table in (answers, in_slices, with_truth):
+            if table.rows:
+                write_text("")
+                write_table(table, style)
 
 
 def _answer(pair: Pair) -> str:
