@@ -330,6 +330,25 @@ def test_a_comparison_as_csv_has_a_line_for_each_cell(scored: System) -> None:
     ]
 
 
+def test_a_job_is_put_away_and_taken_out_again(scored: System) -> None:
+    here = ("--workspace", "archive")
+    run_sums(scored, "monday", workspace="archive")
+
+    def listed(*options: str) -> list[str]:
+        return [job["name"] for job in scored.ask("jobs", "list", *here, *options)["jobs"]]
+
+    away = say(scored, "jobs", "archive", "monday", *here)
+    while_away = (listed(), listed("--archived"))
+    kept = scored.ask("results", "get", "monday", *here)
+    back = scored.ask("jobs", "archive", "monday", "--undo", *here)["job"]
+
+    assert "job monday is archived; `jobs list --archived` shows it" in away.stderr
+    assert while_away == ([], ["monday"])
+    assert kept["name"] == "monday"
+    assert back["archived"] is False
+    assert listed() == ["monday"]
+
+
 def test_a_job_and_its_result_are_deleted_apart(scored: System) -> None:
     here = ("--workspace", "deletions")
     run_sums(scored, "monday", workspace="deletions")

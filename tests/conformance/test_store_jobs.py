@@ -8,9 +8,9 @@ import pytest
 from evalbus.errors import Conflict, Invalid, NotFound
 from evalbus.store.ports import Derived, LeaseLost
 from evalbus_schemas.benchmark import Params
-from evalbus_schemas.jobs import JobStatus
+from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.names import is_name
-from evalbus_schemas.queries import ListEvents, ListJobs
+from evalbus_schemas.queries import GetResult, ListEvents, ListJobs, ListLog
 from tests.builders import (
     a_benchmark,
     a_failed_row,
@@ -642,6 +642,70 @@ async def test_deriving_and_deleting_at_once_end_in_one_of_two_ways(stores: Stor
         assert isinstance(made, Conflict) != isinstance(deleted, Conflict)
         if not isinstance(made, BaseException):
             await stores.jobs.cancel("default", f"again-{number}")
+
+
+# --- put away
+
+
+async def test_a_job_that_was_put_away_is_listed_only_for_those_who_ask(stores: Stores) -> None:
+    first = await stores.a_completed_job(a_new_job(name="first"))
+    second = await stores.a_completed_job(a_new_job(name="second"))
+
+    away = await stores.jobs.archive("default", "first", archived=True)
+
+    listed = await stores.jobs.list(ListJobs())
+    everything = await stores.jobs.list(ListJobs(include_archived=True))
+    assert away == first.model_copy(update={"archived": True})
+    assert listed.jobs == (without_models(second),)
+    assert everything.jobs == (without_models(second), without_models(away))
+    assert await stores.jobs.job("default", "first") == away
+    assert await stores.results.result(GetResult(result="first"))
+
+
+async def test_a_job_is_put_away_and_taken_out_again_once_however_often_it_is_asked_for(
+    stores: Stores,
+) -> None:
+    job = await stores.a_completed_job(a_new_job(name="first"))
+
+    for archived in (True, True, False, False):
+        found = await stores.jobs.archive("default", str(job.job_id), archived=archived, by="ann")
+        assert found.archived is archived
+
+    log = (await stores.jobs.logs(ListLog(job="first"))).lines
+    assert [line.message for line in log[-2:]] == [
+        *("archived by ann", "taken out of the archive by ann"),
+    ]
+    assert (await stores.jobs.list(ListJobs())).jobs == (without_models(job),)
+
+
+@pytest.mark.parametrize("archived", [True, False])
+async def test_a_job_that_has_not_ended_is_not_put_away(stores: Stores, archived: bool) -> None:
+    await stores.jobs.create(a_new_job(name="first"))
+
+    with pytest.raises(Conflict, match="'first' is created: only one that has ended"):
+        await stores.jobs.archive("default", "first", archived=archived)
+    with pytest.raises(NotFound):
+        await stores.jobs.archive("default", "nobody", archived=archived)
+    await stores.jobs.cancel("default", "first")
+
+    found = await stores.jobs.archive("default", "first", archived=archived)
+    assert (found.status, found.archived) == (JobStatus.CANCELLED, archived)
+
+
+async def test_a_job_that_was_put_away_can_be_deleted(stores: Stores) -> None:
+    await stores.a_completed_job(a_new_job(name="first"))
+    await stores.jobs.archive("default", "first", archived=True)
+
+    await stores.jobs.delete("default", "first")
+
+    assert (await stores.jobs.list(ListJobs(include_archived=True))).jobs == ()
+    with pytest.raises(NotFound):
+        await stores.jobs.archive("default", "first", archived=False)
+
+
+def without_models(job: Job) -> Job:
+    """As lists have it."""
+    return job.model_copy(update={"models": (), "datasets": ()})
 
 
 async def told(stores: Stores) -> list[str]:

@@ -3,10 +3,12 @@
 import pytest
 
 from evalbus.bus.base import Message
+from evalbus.bus.rpc import Answerer
 from evalbus.cli.job_table import job_fields, jobs_table, models_table, write_job, write_log_line
 from evalbus.writing.times import duration
 from evalbus_schemas.jobs import Job, JobStatus, LogLine
 from evalbus_schemas.queries import (
+    ArchiveJob,
     JobNamed,
     JobStarted,
     ListLog,
@@ -181,7 +183,16 @@ async def test_what_changes_a_job_is_asked_for_by_its_name() -> None:
         assert command.metrics[1] == "default/f1"
         return JobStarted(job=a_job(name="other"), created=True)
 
-    answers = {"jobs.pause": pause, "jobs.resume": resume, "jobs.rescore": rescore}
+    async def archive(wanted: ArchiveJob, _: Message) -> Job:
+        asked.append((f"archive {wanted.archived}", wanted.job))
+        return a_job(archived=wanted.archived)
+
+    answers: dict[str, Answerer] = {
+        "jobs.pause": pause,
+        "jobs.resume": resume,
+        "jobs.rescore": rescore,
+        "jobs.archive": archive,
+    }
     metrics: list[dict[str, object] | str] = [
         {"name": "a", "type": "exact-match", "reference": "x"},
         "default/f1",
@@ -190,6 +201,12 @@ async def test_what_changes_a_job_is_asked_for_by_its_name() -> None:
         paused = await client.jobs.pause("first")
         resumed = await client.jobs.resume("first")
         other = await client.jobs.rescore("first", metrics)
+        away = await client.jobs.archive("first")
+        back = await client.jobs.archive("first", archived=False)
 
-    assert asked == [("pause", "first"), ("resume", "first"), ("rescore", "first")]
+    assert asked == [
+        *(("pause", "first"), ("resume", "first"), ("rescore", "first")),
+        *(("archive True", "first"), ("archive False", "first")),
+    ]
+    assert (away.archived, back.archived) == (True, False)
     assert (paused.status, resumed.status, other.name) == ("paused", "resuming", "other")

@@ -41,6 +41,9 @@ app = typer.Typer(
 def list_jobs(
     workspace: Workspace = WORKSPACE,
     status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this status.")] = None,
+    include_archived: Annotated[
+        bool, typer.Option("--archived", help="Those that were put away as well.")
+    ] = False,
     limit: Limit = LIMIT,
     as_json: JsonFlag = False,
     as_markdown: MarkdownFlag = False,
@@ -52,7 +55,8 @@ def list_jobs(
 
     async def work() -> list[Job]:
         async with asking_client(settings, workspace) as client:
-            return [job async for job in client.jobs.list(status=status, limit=limit)]
+            jobs = client.jobs.list(status=status, include_archived=include_archived, limit=limit)
+            return [job async for job in jobs]
 
     found = loop.run(work)
     if style is Style.JSON:
@@ -250,6 +254,27 @@ def logs(
                     write_log_line(line)
 
     loop.run(work)
+
+
+@app.command()
+def archive(
+    job: JobName,
+    is_undone: Annotated[bool, typer.Option("--undo", help="Take it out again.")] = False,
+    workspace: Workspace = WORKSPACE,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put an ended job away, so that lists leave it out; nothing of it changes."""
+    settings = client_settings()
+
+    async def work() -> Job:
+        async with asking_client(settings, workspace) as client:
+            return await client.jobs.archive(job, archived=not is_undone)
+
+    found = loop.run(work)
+    if not as_json:
+        where = "archived; `jobs list --archived` shows it" if found.archived else "listed again"
+        note(f"job {found.name} is {where}")
+    write_job(found, as_json=as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Params, Plugin, 
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
 from evalbus_schemas.queries import (
     WAIT_SECONDS_MAX,
+    ArchiveJob,
     Deleted,
     JobNamed,
     JobPage,
@@ -76,6 +77,7 @@ class Jobs:
         *,
         status: JobStatus | str | None = None,
         benchmark: str | None = None,
+        include_archived: bool = False,
         limit: int | None = None,
     ) -> AsyncIterator[Job]:
         """The jobs of the workspace, newest first; as many as there are, or `limit`.
@@ -88,6 +90,7 @@ class Jobs:
                 "workspace": self._workspace,
                 "status": status,
                 "benchmark": benchmark,
+                "include_archived": include_archived,
                 "after": after,
                 "limit": count,
             }
@@ -184,6 +187,14 @@ class Jobs:
                 seen = len(page.lines)
                 # Once more after its end: its last line may have been written meanwhile.
                 has_ended = (await self._wait_a_while(job, every_seconds)).is_terminal
+
+    async def archive(self, job: str, *, archived: bool = True) -> Job:
+        """Put an ended job away, so that lists leave it out, or with `archived=False` take it out again.
+
+        Nothing else of it changes. Raises Conflict for one that has not ended.
+        """
+        wanted = {"job": job, "workspace": self._workspace, "archived": archived}
+        return await self._calls.call("jobs.archive", parameters(ArchiveJob, wanted), Job)
 
     async def delete(self, job: str) -> Deleted:
         """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""

@@ -172,6 +172,7 @@ class SyncJobs:
         *,
         status: JobStatus | str | None = None,
         benchmark: str | None = None,
+        include_archived: bool = False,
         limit: int | None = None,
     ) -> Iterator[Job]:
         """The jobs of the workspace, newest first; as many as there are, or `limit`.
@@ -179,7 +180,11 @@ class SyncJobs:
         `benchmark` is the `workspace/name` of the one whose runs are wanted.
         """
         return self._thread.iterate(
-            self._jobs.list, status=status, benchmark=benchmark, limit=limit
+            self._jobs.list,
+            status=status,
+            benchmark=benchmark,
+            include_archived=include_archived,
+            limit=limit,
         )
 
     def why(self, job: str) -> Why:
@@ -245,6 +250,13 @@ class SyncJobs:
     def follow_log(self, job: str, *, every_seconds: float = WATCH_SECONDS) -> Iterator[LogLine]:
         """The same, and what happens from now on until the job has ended."""
         return self._thread.iterate(self._jobs.follow_log, job, every_seconds=every_seconds)
+
+    def archive(self, job: str, *, archived: bool = True) -> Job:
+        """Put an ended job away, so that lists leave it out, or with `archived=False` take it out again.
+
+        Nothing else of it changes. Raises Conflict for one that has not ended.
+        """
+        return self._thread.call(self._jobs.archive, job, archived=archived)
 
     def delete(self, job: str) -> Deleted:
         """An ended job and its rows; its result stays. Raises Conflict for one that has not ended."""

@@ -19,7 +19,14 @@ from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError
 from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
-from evalbus_schemas.queries import JobNamed, JobStarted, RescoreJob, ResultNamed, RetryJob
+from evalbus_schemas.queries import (
+    ArchiveJob,
+    JobNamed,
+    JobStarted,
+    RescoreJob,
+    ResultNamed,
+    RetryJob,
+)
 from evalbus_schemas.rpc import RpcReply
 
 log = get_logger(__name__)
@@ -135,6 +142,11 @@ def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
     async def jobs_resume(named: JobNamed, message: Message) -> BaseModel:
         return await jobs.resume(named.workspace, named.job, by=message.sender)
 
+    async def jobs_archive(wanted: ArchiveJob, message: Message) -> BaseModel:
+        return await jobs.archive(
+            wanted.workspace, wanted.job, archived=wanted.archived, by=message.sender
+        )
+
     async def jobs_delete(named: JobNamed, message: Message) -> BaseModel:
         deleted = await jobs.delete(named.workspace, named.job)
         log.info("job.deleted", job=deleted.id, sender=message.sender)
@@ -149,6 +161,7 @@ def ending_methods(jobs: JobStore, results: ResultStore) -> dict[str, Answerer]:
         "jobs.cancel": jobs_cancel,
         "jobs.pause": jobs_pause,
         "jobs.resume": jobs_resume,
+        "jobs.archive": jobs_archive,
         "jobs.delete": jobs_delete,
         "results.delete": results_delete,
     }

@@ -126,6 +126,12 @@ class JobStore(Protocol):
         """
         ...
 
+    async def archive(
+        self, workspace: str, name_or_id: str, *, archived: bool, by: str | None = None
+    ) -> Job:
+        """Put it away, or take it out again; twice is as once. Raises NotFound, or Conflict if it has not ended."""
+        ...
+
     async def logs(self, query: ListLog) -> LogPage:
         """Raises NotFound, or Invalid for a cursor that is none."""
         ...

@@ -112,7 +112,7 @@ class PostgresJobs:
             if deleted_at is not None:
                 await _refuse_while_derived(connection, found["job_no"], name_or_id)
         if deleted_at is None and job_of(found).is_terminal:
-            raise _no_job(workspace, name_or_id)
+            raise no_job(workspace, name_or_id)
         if deleted_at is None:
             raise Conflict(
                 f"job {name_or_id!r} is {found['status']}: cancel it before it is deleted",
@@ -140,6 +140,24 @@ class PostgresJobs:
             found = await _find(connection, workspace, name_or_id)
             await pausing.resume(connection, found["job_no"], job_of(found), by=by)
             return await _told(connection, found["job_no"])
+
+    async def archive(
+        self, workspace: str, name_or_id: str, *, archived: bool, by: str | None = None
+    ) -> Job:
+        async with self._database.transaction() as connection:
+            found = await _find(connection, workspace, name_or_id)
+            if await connection.fetchval(SQL.archive, found["job_no"], archived):
+                told = "archived" if archived else "taken out of the archive"
+                await job_log.write(
+                    connection, found["job_no"], "job", "info", f"{told}{pausing.named(by)}"
+                )
+            job = await _told(connection, found["job_no"])
+        if not job.is_terminal:
+            raise Conflict(
+                f"job {job.name!r} is {job.status.value}: only one that has ended can be archived",
+                {"wanted": "a job that has ended", "found": job.status.value},
+            )
+        return job
 
     async def logs(self, query: ListLog) -> LogPage:
         async with self._database.connection() as connection:
@@ -290,11 +308,11 @@ async def _find(connection: Connection, workspace: str, name_or_id: str) -> "asy
         SQL.find_job, workspace, storable(name_or_id), id_in(name_or_id)
     )
     if record is None:
-        raise _no_job(workspace, name_or_id)
+        raise no_job(workspace, name_or_id)
     return record
 
 
-def _no_job(workspace: str, name_or_id: str) -> NotFound:
+def no_job(workspace: str, name_or_id: str) -> NotFound:
     return NotFound(
         f"no job {name_or_id!r} in workspace {workspace!r}",
         {"wanted": "a job", "found": name_or_id},

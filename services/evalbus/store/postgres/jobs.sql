@@ -68,6 +68,13 @@ SET status = $2,
 WHERE job_no = $1 AND status NOT IN ('completed', 'error', 'cancelled')
 RETURNING job_no;
 
+-- name: archive
+-- Nothing for one that lies there already, or that has not ended.
+UPDATE job
+SET archived_at = CASE WHEN $2 THEN now() END
+WHERE job_no = $1 AND (archived_at IS NOT NULL) <> $2 AND status IN ('completed', 'error', 'cancelled')
+RETURNING job_no;
+
 -- name: job_no_by_id
 SELECT job_no FROM job WHERE job_id = $1;
 
