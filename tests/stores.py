@@ -11,9 +11,11 @@ from evalbus.store.ports import (
     CatalogueStore,
     ChunkToSend,
     ComparisonStore,
+    DatapointStore,
     DeadLetterStore,
     DispatchStore,
     EventStore,
+    ExplainingStore,
     ExportStore,
     FinalStore,
     JobStore,
@@ -32,9 +34,11 @@ from evalbus.store.postgres import (
     PostgresAnswers,
     PostgresCatalogue,
     PostgresComparisons,
+    PostgresDatapoints,
     PostgresDeadLetters,
     PostgresDispatch,
     PostgresEvents,
+    PostgresExplaining,
     PostgresExports,
     PostgresFinals,
     PostgresJobs,
@@ -65,6 +69,8 @@ class Stores:
     results: ResultStore
     comparisons: ComparisonStore
     rows: RowStore
+    explaining: ExplainingStore
+    datapoints: DatapointStore
     events: EventStore
     dead_letters: DeadLetterStore
     answers: AnswerStore
@@ -177,6 +183,8 @@ async def open_stores(database_url: str, *, connections: int = 10) -> AsyncGener
             results=PostgresResults(database),
             comparisons=PostgresComparisons(database, layout_of),
             rows=PostgresRows(database, layout_of),
+            explaining=PostgresExplaining(database, layout_of),
+            datapoints=PostgresDatapoints(database, layout_of),
             events=PostgresEvents(database),
             dead_letters=PostgresDeadLetters(database),
             answers=PostgresAnswers(database),

@@ -56,7 +56,10 @@ class ExportHead(Open):
     benchmark_metadata: ExportedBenchmark
     execution: Job
     partial: bool
-    definition: Annotated[JsonObject, Field(description="The benchmark as the job ran it.")]
+    definition: Annotated[
+        JsonObject,
+        Field(description="The benchmark as the job ran it, but for rows that are written in it."),
+    ]
     datasets: tuple[Reference, ...]
     models: tuple[Reference, ...]
     scores: tuple[ExportedScore, ...]
@@ -81,8 +84,10 @@ class DatapointPage(Open):
     A datapoint: `{"x_uid": "dataset::row_index", "dataset", "row_index", "row_id", "item": {…}, "samples": [{"model",
     "repeat", "failed", "output": {…}, "latency_seconds"?}], "scores": [{"criteria_uid", "criteria_name", "model",
     "repeat"?, "score_type": "EVAL" | "RATIONALE" | "AGREEMENT", "value", "label"?, "truth"?, "error"?}],
-    "slice_membership": […]}`. An EVAL stands there for every score of every sample, null with its error where there
-    is no value; RATIONALE and AGREEMENT only where there is one. `repeat` stands there from the second answer on.
+    "slice_membership": […]}`. Datasets and models are named as in the head, in `x_uid` the dataset without its
+    workspace. An EVAL stands there for every score of every sample, null with its error where there is no value, with
+    its label where the metric has some, and with the truth where people said something, value or not. RATIONALE (a text)
+    and AGREEMENT (1.0 or 0.0) stand there only where there is one. `repeat` stands there from the second answer on.
     """
 
     head: Annotated[ExportHead | None, Field(description="With the first page.")] = None

@@ -51,6 +51,7 @@ class Stores:
     results: postgres.PostgresResults
     comparisons: postgres.PostgresComparisons
     rows: postgres.PostgresRows
+    datapoints: postgres.PostgresDatapoints
     events: postgres.PostgresEvents
     dead_letters: postgres.PostgresDeadLetters
     answers: postgres.PostgresAnswers
@@ -65,6 +66,7 @@ class Stores:
             results=self.results,
             comparisons=self.comparisons,
             rows=self.rows,
+            datapoints=self.datapoints,
             events=self.events,
             dead_letters=self.dead_letters,
             catalogue=self.catalogue,
@@ -94,6 +96,7 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             results=postgres.PostgresResults(database),
             comparisons=postgres.PostgresComparisons(database, layout_of),
             rows=postgres.PostgresRows(database, layout_of),
+            datapoints=postgres.PostgresDatapoints(database, layout_of),
             events=postgres.PostgresEvents(database),
             dead_letters=postgres.PostgresDeadLetters(database),
             answers=postgres.PostgresAnswers(database),

@@ -11,6 +11,7 @@ from evalbus.store.ports import (
     CatalogueStore,
     Changes,
     ComparisonStore,
+    DatapointStore,
     DeadLetterStore,
     EventStore,
     JobStore,
@@ -19,6 +20,7 @@ from evalbus.store.ports import (
     UploadStore,
 )
 from evalbus_schemas.catalogue import EntryKind, GetEntry, ListEntries, UploadNamed
+from evalbus_schemas.exports import ListDatapoints
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
@@ -48,6 +50,7 @@ class Queries:
     results: ResultStore
     comparisons: ComparisonStore
     rows: RowStore
+    datapoints: DatapointStore
     events: EventStore
     dead_letters: DeadLetterStore
     catalogue: CatalogueStore
@@ -67,6 +70,7 @@ class Queries:
             "results.slices": self.results_slices,
             "results.compare": self.results_compare,
             "results.rows": self.results_rows,
+            "results.datapoints": self.results_datapoints,
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
             "dlq.show": self.dlq_show,
@@ -139,6 +143,9 @@ class Queries:
 
     async def results_rows(self, query: ListRows, _: Message) -> BaseModel:
         return await self.rows.list(query)
+
+    async def results_datapoints(self, query: ListDatapoints, _: Message) -> BaseModel:
+        return await self.datapoints.page(query)
 
     async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
         return await self.events.list(query)

@@ -9,7 +9,8 @@ from evalbus_schemas.exports import DatapointPage, Exporting, ExportJob, ExportN
 
 class DatapointStore(Protocol):
     async def page(self, query: ListDatapoints) -> DatapointPage:
-        """Raises NotFound, or Invalid for a cursor that is none."""
+        """Raises NotFound, Invalid for a cursor that is none, or Conflict if a datapoint that is larger than a page has
+        changed since its first part was read."""
         ...
 
 

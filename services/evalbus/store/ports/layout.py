@@ -36,7 +36,7 @@ class Layout(Protocol):
 
     @property
     def directions(self) -> Mapping[tuple[str, str], ScoreDirection]:
-        """Whether more is better, by (metric, score)."""
+        """Whether more is better, by (metric, score): all scores in the order of the benchmark, corpus scores included."""
         ...
 
 

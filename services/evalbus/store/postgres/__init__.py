@@ -5,6 +5,7 @@ from evalbus.store.postgres.catalogue import PostgresCatalogue
 from evalbus.store.postgres.changes import PostgresChanges, open_changes
 from evalbus.store.postgres.comparing import PostgresComparisons
 from evalbus.store.postgres.database import Database, open_database, wait_for
+from evalbus.store.postgres.datapoints import PostgresDatapoints
 from evalbus.store.postgres.dead_letters import PostgresDeadLetters
 from evalbus.store.postgres.dispatch import PostgresDispatch
 from evalbus.store.postgres.events import PostgresEvents
@@ -24,6 +25,7 @@ __all__ = [
     "PostgresCatalogue",
     "PostgresChanges",
     "PostgresComparisons",
+    "PostgresDatapoints",
     "PostgresDeadLetters",
     "PostgresDispatch",
     "PostgresEvents",
