@@ -6,7 +6,9 @@ import pytest
 
 from evalbus.client.catalogue_file import in_order, read_declared, read_one
 from evalbus.errors import Invalid
+from evalbus.producer.catalogue import new_revision
 from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin
+from evalbus_schemas.catalogue import About
 
 BENCHMARK = "name: quiz\ndatasets: [team/rows]\nmodels: [team/m]\nmetrics: [team/e]\n"
 LISTS = """\
@@ -61,6 +63,21 @@ def test_one_thing_in_a_file_is_read_as_in_a_list(tmp_path: Path) -> None:
 
     assert declared.definition == Dataset(name="rows", source=f"{tmp_path}/rows.csv")
     assert declared.about.labels == {"a": "b"}
+
+
+def test_a_metric_keeps_where_people_said_something(tmp_path: Path) -> None:
+    written_so = "name: e\ntype: exact-match\nreference: x\nground_truth: '{{ item.label }}'\n"
+    metric = read_one("metric", written(tmp_path, written_so)).definition
+
+    assert isinstance(metric, MetricPlugin)
+    saved = new_revision("metric", metric, About(), workspace="team", created_by=None).definition
+    assert saved == {
+        "name": "e",
+        "type": "exact-match",
+        "reference": "x",
+        "ground_truth": "{{ item.label }}",
+    }
+    assert MetricPlugin.model_validate(saved) == metric
 
 
 @pytest.mark.parametrize(
