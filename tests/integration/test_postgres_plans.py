@@ -14,6 +14,7 @@ from tests.servers.versions import on_each_postgres
 
 pytestmark = on_each_postgres
 
+DATAPOINTS = load("datapoints.sql")
 DERIVING = load("deriving.sql")
 DISPATCH = load("dispatch.sql")
 JOBS = load("jobs.sql")
@@ -40,6 +41,7 @@ SLAB = 5000
 A_SLAB_OF_BOTH_MODELS = 8 * 2 * SLAB
 A_SLAB_WITH_ITEMS = 8 * SLAB
 A_CHUNK = 500
+DATAPOINTS_OF_A_PAGE = 1500
 
 TINY = frozenset({"broker_away"})
 """Has a row for each service at most."""
@@ -119,6 +121,19 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
             (job_no, MONTH, 0, 1, 9, 0, PAGE, PAGE_BYTES, 1),
             A_PAGE,
         ),
+        (
+            "items of datapoints",
+            DATAPOINTS.items,
+            (job_no, MONTH, 0, 9000, DATAPOINTS_OF_A_PAGE, 120, PAGE_BYTES),
+            SOME,
+        ),
+        (
+            "answers of datapoints",
+            DATAPOINTS.answers,
+            (job_no, MONTH, 0, 9000, 9000 + DATAPOINTS_OF_A_PAGE, 2, 200, PAGE_BYTES),
+            SOME,
+        ),
+        ("job of datapoints", DATAPOINTS.find_datapoints_of, ("default", "large-1", None), FEW),
         ("job by name", JOBS.find_job, ("default", "large-1", None), FEW),
         ("job by id", JOBS.find_job, ("default", "nobody", job_id), FEW),
         ("job of rows", OF_ROWS.find_rows_of, ("default", "large-1", None), FEW),
@@ -290,6 +305,8 @@ async def test_rows_of_a_job_that_was_stored_just_now_are_read_as_cheaply(
         "first rows",
         "rows",
         "rows of a model",
+        "items of datapoints",
+        "answers of datapoints",
     )
 
     costs = [
