@@ -26,6 +26,7 @@ from evalbus.metrics import layout_of
 from evalbus.producer import service as producer
 from evalbus.remote import amqp_url
 from evalbus.results import service as results
+from evalbus.results.explaining import Explainer
 from evalbus.results.queries import Queries
 from evalbus.settings import Settings
 from evalbus.store import postgres
@@ -51,6 +52,7 @@ class Stores:
     results: postgres.PostgresResults
     comparisons: postgres.PostgresComparisons
     rows: postgres.PostgresRows
+    explaining: postgres.PostgresExplaining
     datapoints: postgres.PostgresDatapoints
     events: postgres.PostgresEvents
     dead_letters: postgres.PostgresDeadLetters
@@ -66,6 +68,7 @@ class Stores:
             results=self.results,
             comparisons=self.comparisons,
             rows=self.rows,
+            explainer=Explainer(store=self.explaining),
             datapoints=self.datapoints,
             events=self.events,
             dead_letters=self.dead_letters,
@@ -96,6 +99,7 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             results=postgres.PostgresResults(database),
             comparisons=postgres.PostgresComparisons(database, layout_of),
             rows=postgres.PostgresRows(database, layout_of),
+            explaining=postgres.PostgresExplaining(database, layout_of),
             datapoints=postgres.PostgresDatapoints(database, layout_of),
             events=postgres.PostgresEvents(database),
             dead_letters=postgres.PostgresDeadLetters(database),

@@ -13,6 +13,7 @@ from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuer
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus.exporting import ExportConfig, checked_config
 from evalbus.exporting.pages import datapoint_pages
+from evalbus_schemas.explanations import Explanations
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
 from evalbus_schemas.queries import (
     AggregateField,
@@ -20,6 +21,7 @@ from evalbus_schemas.queries import (
     Comparison,
     Deleted,
     GetResult,
+    JobNamed,
     ListRows,
     ListSlices,
     Result,
@@ -101,6 +103,11 @@ class Results:
         found = pages(ask, count=lambda p: len(p.slices), cursor=lambda p: p.next, limit=None)
         async for one in entries(found, lambda p: p.slices):
             yield one
+
+    async def explain(self, job: str) -> Explanations:
+        """What its rows say about its scores, also of a job that has not completed. Raises NotFound."""
+        wanted = {"job": job, "workspace": self._workspace}
+        return await self._calls.call("results.explain", parameters(JobNamed, wanted), Explanations)
 
     async def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]

@@ -10,6 +10,7 @@ from evalbus.client.results import Results
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus.client.thread import Thread
 from evalbus.exporting import ExportConfig
+from evalbus_schemas.explanations import Explanations
 from evalbus_schemas.exports import DatapointPage
 from evalbus_schemas.queries import (
     AggregateField,
@@ -80,6 +81,10 @@ class SyncResults:
         Raises NotFound until the job has completed.
         """
         return self._thread.iterate(self._results.slices, result)
+
+    def explain(self, job: str) -> Explanations:
+        """What its rows say about its scores, also of a job that has not completed. Raises NotFound."""
+        return self._thread.call(self._results.explain, job)
 
     def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from evalbus.bus.base import Message
 from evalbus.bus.rpc import Answerer
+from evalbus.results.explaining import Explainer
 from evalbus.store.ports import (
     CatalogueStore,
     Changes,
@@ -50,6 +51,7 @@ class Queries:
     results: ResultStore
     comparisons: ComparisonStore
     rows: RowStore
+    explainer: Explainer
     datapoints: DatapointStore
     events: EventStore
     dead_letters: DeadLetterStore
@@ -70,6 +72,7 @@ class Queries:
             "results.slices": self.results_slices,
             "results.compare": self.results_compare,
             "results.rows": self.results_rows,
+            "results.explain": self.results_explain,
             "results.datapoints": self.results_datapoints,
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
@@ -146,6 +149,9 @@ class Queries:
 
     async def results_datapoints(self, query: ListDatapoints, _: Message) -> BaseModel:
         return await self.datapoints.page(query)
+
+    async def results_explain(self, named: JobNamed, _: Message) -> BaseModel:
+        return await self.explainer.explain(named)
 
     async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
         return await self.events.list(query)

@@ -24,6 +24,18 @@ from evalbus.store.ports.dispatching import (
     TakenOver,
 )
 from evalbus.store.ports.events import EventStore, EventToPublish
+from evalbus.store.ports.explaining import (
+    EXPLAINED_ANSWERS_MAX,
+    EXPLAINED_BYTES_MAX,
+    EXPLAINED_ROWS_MAX,
+    EXPLAINED_TEXT_BYTES_MAX,
+    AnswerToExplain,
+    AskedOfModel,
+    DatasetToExplain,
+    ExplainingStore,
+    JobToExplain,
+    RowToExplain,
+)
 from evalbus.store.ports.exports import DatapointStore, ExportLease, ExportStore
 from evalbus.store.ports.jobs import Derived, JobLimits, JobStore, ModelFacts, NewJob, SourceJob
 from evalbus.store.ports.layout import Layout, LayoutOf
@@ -41,9 +53,15 @@ from evalbus.store.ports.upkeep import UNCONFIRMED_SECONDS, UpkeepStore
 from evalbus.store.ports.uploads import UploadStore
 
 __all__ = [
+    "EXPLAINED_ANSWERS_MAX",
+    "EXPLAINED_BYTES_MAX",
+    "EXPLAINED_ROWS_MAX",
+    "EXPLAINED_TEXT_BYTES_MAX",
     "UNCONFIRMED_SECONDS",
     "Aggregate",
     "AnswerStore",
+    "AnswerToExplain",
+    "AskedOfModel",
     "CatalogueStore",
     "Changes",
     "ChunkBroken",
@@ -52,16 +70,19 @@ __all__ = [
     "CountedMetric",
     "DatapointStore",
     "DatasetProgress",
+    "DatasetToExplain",
     "DeadLetterStore",
     "Derived",
     "DispatchStore",
     "EventStore",
     "EventToPublish",
+    "ExplainingStore",
     "ExportLease",
     "ExportStore",
     "FinalStore",
     "JobLimits",
     "JobStore",
+    "JobToExplain",
     "Kept",
     "Layout",
     "LayoutOf",
@@ -73,6 +94,7 @@ __all__ = [
     "NewRevision",
     "ResultStore",
     "RowStore",
+    "RowToExplain",
     "ScoreColumn",
     "ScoreStore",
     "SourceJob",

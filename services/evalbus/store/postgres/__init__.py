@@ -9,6 +9,7 @@ from evalbus.store.postgres.datapoints import PostgresDatapoints
 from evalbus.store.postgres.dead_letters import PostgresDeadLetters
 from evalbus.store.postgres.dispatch import PostgresDispatch
 from evalbus.store.postgres.events import PostgresEvents
+from evalbus.store.postgres.explaining import PostgresExplaining
 from evalbus.store.postgres.exports import PostgresExports
 from evalbus.store.postgres.finalizing import PostgresFinals
 from evalbus.store.postgres.jobs import PostgresJobs
@@ -29,6 +30,7 @@ __all__ = [
     "PostgresDeadLetters",
     "PostgresDispatch",
     "PostgresEvents",
+    "PostgresExplaining",
     "PostgresExports",
     "PostgresFinals",
     "PostgresJobs",

@@ -1,0 +1,165 @@
+"""Evenly chosen rows of a job, looked up one by one, so that a large job costs no more than a middling one."""
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from evalbus.errors import NotFound
+from evalbus.store.ports import (
+    EXPLAINED_ANSWERS_MAX,
+    EXPLAINED_BYTES_MAX,
+    EXPLAINED_ROWS_MAX,
+    EXPLAINED_TEXT_BYTES_MAX,
+    AnswerToExplain,
+    AskedOfModel,
+    DatasetToExplain,
+    JobToExplain,
+    Layout,
+    LayoutOf,
+    RowToExplain,
+)
+from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.records import id_in, storable
+from evalbus.store.postgres.sql import load
+from evalbus_schemas.benchmark import Benchmark
+from evalbus_schemas.queries import JobNamed
+
+if TYPE_CHECKING:
+    import asyncpg
+
+SQL = load("explaining.sql")
+
+SLAB_ANSWERS = 4000
+"""Held at a time, as rows times the answers of each."""
+
+
+class PostgresExplaining:
+    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
+        self._database = database
+        self._layout_of = layout_of
+
+    async def job(self, named: JobNamed) -> JobToExplain:
+        async with self._database.transaction() as connection:
+            record = await connection.fetchrow(
+                SQL.job, named.workspace, storable(named.job), id_in(named.job)
+            )
+            if record is None:
+                raise NotFound(
+                    f"no job {named.job!r} in workspace {named.workspace!r}",
+                    {"wanted": "a job", "found": named.job},
+                )
+            benchmark = Benchmark.model_validate_json(record["spec"])
+            return JobToExplain(
+                job_no=record["job_no"],
+                month=record["month"],
+                job_id=record["job_id"],
+                workspace=record["workspace"],
+                benchmark=benchmark,
+                finished_at=record["finished_at"],
+                is_complete=record["status"] == "completed",
+                datasets=await _datasets(connection, record, benchmark),
+            )
+
+    async def rows(
+        self, job: JobToExplain, dataset: DatasetToExplain
+    ) -> AsyncIterator[Sequence[RowToExplain]]:
+        layout = self._layout_of(job.benchmark)
+        n_models = len(job.benchmark.models)
+        step = dataset.every * max(SLAB_ANSWERS // n_models, 1)
+        for first in range(0, dataset.n_rows, step):
+            last = min(first + step, dataset.n_rows) - 1
+            place = (job.job_no, job.month, dataset.dataset_no, first, last, dataset.every)
+            async with self._database.transaction() as connection:
+                items = await connection.fetch(SQL.items, *place, EXPLAINED_TEXT_BYTES_MAX)
+                answers = await connection.fetch(
+                    SQL.answers, *place, EXPLAINED_TEXT_BYTES_MAX, n_models
+                )
+            yield _rows(items, answers, layout, n_models)
+
+
+async def _datasets(
+    connection: Connection, job: "asyncpg.Record", benchmark: Benchmark
+) -> list[DatasetToExplain]:
+    job_no: int = job["job_no"]
+    sizes = await connection.fetchrow(SQL.sizes, job_no)
+    assert sizes is not None, "a SELECT of two values always has a row"
+    asked = {
+        (record["dataset_no"], record["model_no"]): AskedOfModel(
+            calls=record["calls"],
+            input_tokens=record["input_tokens"],
+            output_tokens=record["output_tokens"],
+            cost=record["cost"],
+        )
+        for record in await connection.fetch(SQL.asked, job_no)
+    }
+    n_datasets, n_models = len(benchmark.datasets), len(benchmark.models)
+    answers_max = EXPLAINED_ANSWERS_MAX // (n_datasets * max(sizes["answers_of_row"], 1))
+    rows_max = max(min(EXPLAINED_ROWS_MAX, answers_max), 1)
+    found: list[DatasetToExplain] = []
+    for dataset_no, (dataset, n_rows) in enumerate(
+        zip(benchmark.datasets, sizes["datasets"], strict=True)
+    ):
+        every = max(math.ceil(n_rows / rows_max), 1)
+        size: int = await connection.fetchval(
+            SQL.weigh,
+            *(job_no, job["month"], dataset_no, n_rows, every),
+            *(EXPLAINED_TEXT_BYTES_MAX, n_models),
+        )
+        found.append(
+            DatasetToExplain(
+                dataset_no=dataset_no,
+                name=dataset.name,
+                n_rows=n_rows,
+                every=every * max(math.ceil(size * n_datasets / EXPLAINED_BYTES_MAX), 1),
+                asked=[asked.get((dataset_no, model_no)) for model_no in range(n_models)],
+            )
+        )
+    return found
+
+
+def _rows(
+    items: "Sequence[asyncpg.Record]",
+    answers: "Sequence[asyncpg.Record]",
+    layout: Layout,
+    n_models: int,
+) -> list[RowToExplain]:
+    given: dict[int, list[AnswerToExplain | None]] = {
+        item["row_index"]: [None] * n_models for item in items
+    }
+    for (row_index, model_no), repeats in groupby(answers, itemgetter("row_index", "model_no")):
+        # A row's item is stored before any of its answers, but perhaps after its items were read.
+        if row_index in given:
+            given[row_index][model_no] = _answer(list(repeats), layout)
+    return [
+        RowToExplain(
+            row_index=item["row_index"],
+            row_id=item["row_id"],
+            item=item["item"],
+            slices=item["slices"],
+            answers=given[item["row_index"]],
+        )
+        for item in items
+    ]
+
+
+def _answer(repeats: "Sequence[asyncpg.Record]", layout: Layout) -> AnswerToExplain:
+    """It failed if all of them did, as in the result."""
+    columns: list[tuple[float, ...]] = list(zip(*(each["scores"] for each in repeats), strict=True))
+    said: list[Sequence[float]] = [each["truths"] for each in repeats if each["truths"]]
+    latencies: list[float] = [each["latency"] for each in repeats if each["latency"] is not None]
+    return AnswerToExplain(
+        is_failed=all(each["is_failed"] for each in repeats),
+        scores=[rule(column) for rule, column in zip(layout.over_repeats, columns, strict=True)],
+        truths=[_mean(column) for column in zip(*said, strict=True)],
+        sample=repeats[0]["sample"],
+        latency=_mean(latencies) if latencies else None,
+        errors=[each["errors"] for each in repeats if each["errors"]],
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are no NaN; NaN if none is."""
+    told = [value for value in values if not math.isnan(value)]
+    return math.fsum(told) / len(told) if told else math.nan
