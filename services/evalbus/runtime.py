@@ -55,6 +55,7 @@ class Stores:
     explaining: postgres.PostgresExplaining
     datapoints: postgres.PostgresDatapoints
     events: postgres.PostgresEvents
+    exports: postgres.PostgresExports
     dead_letters: postgres.PostgresDeadLetters
     answers: postgres.PostgresAnswers
     upkeep: postgres.PostgresUpkeep
@@ -71,6 +72,7 @@ class Stores:
             explainer=Explainer(store=self.explaining),
             datapoints=self.datapoints,
             events=self.events,
+            exports=self.exports,
             dead_letters=self.dead_letters,
             catalogue=self.catalogue,
             uploads=self.uploads,
@@ -102,6 +104,7 @@ async def open_stores(database_url: str, settings: Settings) -> AsyncGenerator[S
             explaining=postgres.PostgresExplaining(database, layout_of),
             datapoints=postgres.PostgresDatapoints(database, layout_of),
             events=postgres.PostgresEvents(database),
+            exports=postgres.PostgresExports(database),
             dead_letters=postgres.PostgresDeadLetters(database),
             answers=postgres.PostgresAnswers(database),
             upkeep=postgres.PostgresUpkeep(database),
@@ -176,6 +179,8 @@ async def serving(
                     dispatch=stores.dispatch,
                     events=stores.events,
                     results=stores.results,
+                    datapoints=stores.datapoints,
+                    exports=stores.exports,
                     catalogue=stores.catalogue,
                     uploads=stores.uploads,
                     changes=stores.changes,

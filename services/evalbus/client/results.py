@@ -170,6 +170,8 @@ class Results:
         chosen = checked_config(config)
         url = bucket_url(destination)
         if url is not None:
-            return await export_to_bucket(self, job, url, chosen, connector)
+            return await export_to_bucket(
+                self._calls, self._workspace, job, url, chosen, connector=connector, tell=tell
+            )
         async with aclosing(self.datapoints(job)) as found:
             return await write_pages(found, destination, chosen, tell=tell)

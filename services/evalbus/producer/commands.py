@@ -1,5 +1,6 @@
 """Commands as they arrive: StartBenchmark as a plain message, and everything that changes something as RPC."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -14,10 +15,12 @@ from evalbus.errors import Invalid, Malformed, Refused
 from evalbus.logs import get_logger
 from evalbus.producer.accepting import Acceptance
 from evalbus.producer.deriving import Deriving, Sender
-from evalbus.store.ports import EventStore, JobStore, ResultStore
+from evalbus.producer.destinations import Destinations
+from evalbus.store.ports import EventStore, ExportStore, JobStore, ResultStore
 from evalbus_schemas import cloudevents
 from evalbus_schemas.benchmark import StartBenchmark
 from evalbus_schemas.events import BenchmarkEvent, EventError
+from evalbus_schemas.exports import ExportJob
 from evalbus_schemas.names import DEFAULT_WORKSPACE, is_name
 from evalbus_schemas.queries import (
     ArchiveJob,
@@ -120,6 +123,18 @@ def command_methods(
         "jobs.rescore": jobs_rescore,
         **ending_methods(jobs, results),
     }
+
+
+def export_methods(exports: ExportStore, destinations: Destinations) -> dict[str, Answerer]:
+    async def results_export(command: ExportJob, message: Message) -> BaseModel:
+        await asyncio.to_thread(destinations.check, command)
+        export = await exports.create(command)
+        log.info(
+            "export.accepted", export=str(export.export), job=export.job, sender=message.sender
+        )
+        return export
+
+    return {"results.export": results_export}
 
 
 def _sender(message: Message) -> Sender:

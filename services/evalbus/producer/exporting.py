@@ -121,7 +121,8 @@ class Exporting:
                 said = f"it was begun {ATTEMPTS_MAX} times, and each time its producer ended before it was whole"
                 raise BucketRefused("interrupted", said)
             await self._send(lease, target, written)
-            # Whoever lost it would put an older object in the place of a newer one.
+            await target.arrived()
+            # Whoever lost it meanwhile would put an older object in the place of a newer one.
             await self._renew(lease, written)
             await target.commit()
             await self.store.complete(lease, datapoints=written.datapoints)

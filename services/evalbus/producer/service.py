@@ -1,4 +1,4 @@
-"""The producer as a whole: its subscriptions and its two loops."""
+"""The producer as a whole: its subscriptions and its loops."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,16 +10,26 @@ from evalbus.bus.draining import drain_all
 from evalbus.bus.rpc import RpcHandler
 from evalbus.bus.topology import RPC_COMMANDS, START_QUEUE
 from evalbus.producer.accepting import Acceptance, job_limits
-from evalbus.producer.commands import SOURCE, StartCommand, command_methods, ending_methods
+from evalbus.producer.commands import (
+    SOURCE,
+    StartCommand,
+    command_methods,
+    ending_methods,
+    export_methods,
+)
 from evalbus.producer.definitions import open_definitions
+from evalbus.producer.destinations import Destinations
 from evalbus.producer.dispatching import Dispatching
+from evalbus.producer.exporting import Exporting
 from evalbus.producer.reading import Reading
 from evalbus.settings import Settings
 from evalbus.store.ports import (
     CatalogueStore,
     Changes,
+    DatapointStore,
     DispatchStore,
     EventStore,
+    ExportStore,
     JobStore,
     ResultStore,
     UploadStore,
@@ -57,6 +67,8 @@ async def serve(
     dispatch: DispatchStore,
     events: EventStore,
     results: ResultStore,
+    datapoints: DatapointStore,
+    exports: ExportStore,
     catalogue: CatalogueStore,
     uploads: UploadStore,
     changes: Changes,
@@ -93,13 +105,26 @@ async def serve(
             window=settings.window_chunks,
             poll_seconds=settings.poll_seconds,
         )
+        destinations = Destinations(access=definitions.opening.sources.remote)
+        exporting = Exporting(
+            store=exports,
+            datapoints=datapoints,
+            destinations=destinations,
+            work=changes.watch("exports"),
+            lease_seconds=settings.lease_seconds,
+            poll_seconds=settings.poll_seconds,
+        )
         commands = RpcHandler(
-            methods=command_methods(acceptance, jobs, results) | definitions.methods, source=SOURCE
+            methods=command_methods(acceptance, jobs, results)
+            | export_methods(exports, destinations)
+            | definitions.methods,
+            source=SOURCE,
         )
         async with asyncio.TaskGroup() as loops, AsyncExitStack() as doors:
             tasks = [
                 loops.create_task(reading.run(), name="reading"),
                 loops.create_task(dispatching.run(), name="dispatching"),
+                loops.create_task(exporting.run(), name="exporting"),
             ]
             subscriptions = [
                 await doors.enter_async_context(

@@ -15,13 +15,14 @@ from evalbus.store.ports import (
     DatapointStore,
     DeadLetterStore,
     EventStore,
+    ExportStore,
     JobStore,
     ResultStore,
     RowStore,
     UploadStore,
 )
 from evalbus_schemas.catalogue import EntryKind, GetEntry, ListEntries, UploadNamed
-from evalbus_schemas.exports import ListDatapoints
+from evalbus_schemas.exports import ExportNamed, ListDatapoints
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.openrpc import openrpc_document
 from evalbus_schemas.queries import (
@@ -54,6 +55,7 @@ class Queries:
     explainer: Explainer
     datapoints: DatapointStore
     events: EventStore
+    exports: ExportStore
     dead_letters: DeadLetterStore
     catalogue: CatalogueStore
     uploads: UploadStore
@@ -74,6 +76,7 @@ class Queries:
             "results.rows": self.results_rows,
             "results.explain": self.results_explain,
             "results.datapoints": self.results_datapoints,
+            "results.exported": self.results_exported,
             "events.list": self.events_list,
             "dlq.list": self.dlq_list,
             "dlq.show": self.dlq_show,
@@ -152,6 +155,9 @@ class Queries:
 
     async def results_explain(self, named: JobNamed, _: Message) -> BaseModel:
         return await self.explainer.explain(named)
+
+    async def results_exported(self, named: ExportNamed, _: Message) -> BaseModel:
+        return await self.exports.exporting(named)
 
     async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
         return await self.events.list(query)

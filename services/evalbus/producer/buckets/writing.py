@@ -42,9 +42,13 @@ class BucketObject:
             del self._filling[:PART_BYTES]
             await self._send(part)
 
-    async def commit(self) -> None:
+    async def arrived(self) -> None:
+        """Return when the bucket has every part so far: nothing but the last is left to send."""
         if self._sending is not None:
             await _in_time(self._sending)
+
+    async def commit(self) -> None:
+        await self.arrived()
         await self._answer(self._parts.finish(bytes(self._filling)))
         self._is_whole = True
 
@@ -73,8 +77,7 @@ class BucketObject:
     async def _send(self, part: bytes) -> None:
         if self._sending is None:
             self.upload = await self._answer(self._parts.begin())
-        else:
-            await _in_time(self._sending)
+        await self.arrived()
         self._sending = self._ask(self._parts.add(part))
 
     async def _answer(self, request: Coroutine[Any, Any, T]) -> T:
