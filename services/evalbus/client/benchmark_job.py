@@ -4,11 +4,12 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 from evalbus.client.frames import frame, frame_of_lines
 from evalbus.client.job_csv import write_csv
+from evalbus.client.job_explanations import Item, everything, localized
 from evalbus.client.job_lines import Line, lines
 from evalbus.client.job_report import (
     FAILURE_RATE,
@@ -25,6 +26,7 @@ from evalbus.client.job_report import (
 from evalbus.errors import EvalbusError, NotFound, PermanentError
 from evalbus.exporting import ExportConfig
 from evalbus.writing.names import names_in
+from evalbus_schemas.explanations import Explanations
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.queries import Row
 
@@ -237,6 +239,28 @@ class BenchmarkJob:
         # The published interface says it to whoever sits before the screen.
         print(f"Benchmark execution exported to {filepath}")  # noqa: T201
 
+    # --- why it came out so ---------------------------------------------------------------------
+
+    def get_all_explanations(self) -> dict[str, list[Item]]:
+        """What the data says under `metricInDependent`, an item for each dataset, and what goes with each score under
+        `metricDependent`; both are always there. Computed from the rows that are stored when this is asked.
+        """
+        with failures_logged(f"the explanations of job {self.id!r} could not be had"):
+            return everything(self._explanations())
+
+    def get_localized_explanations(
+        self, metric_dependant: bool, group_by_task: bool = False
+    ) -> dict[str, Any]:
+        """Of the data: the item of the first dataset, or nothing. Of scores: items by `scoreId`; or what each task
+        found by task and then by `scoreId`. `group_by_task` is of no matter to the data.
+        """
+        with failures_logged(f"the explanations of job {self.id!r} could not be had"):
+            return localized(
+                self._explanations(),
+                metric_dependant=metric_dependant,
+                group_by_task=group_by_task,
+            )
+
     # --- asking ---------------------------------------------------------------------------------
 
     @property
@@ -288,6 +312,9 @@ class BenchmarkJob:
 
     def _lines(self, job: Job, report: JobReport) -> Iterator[Line]:
         return lines(self._rows(job), report.labels)
+
+    def _explanations(self) -> Explanations:
+        return self._need_client().results_in(self._workspace).explain(self.id)
 
     def _rows(self, job: Job) -> Iterator[Row]:
         for page in self._need_client().results_in(self._workspace).row_pages(job.name):
