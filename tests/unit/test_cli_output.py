@@ -44,6 +44,7 @@ from tests.answers import (
     a_row,
 )
 from tests.builders import a_benchmark
+from tests.reports import a_score, an_agreement, scored
 
 Captured = pytest.CaptureFixture[str]
 
@@ -154,6 +155,15 @@ def test_a_table_as_json_is_one_document(capsys: Captured) -> None:
     write_table(Table(columns=("name", "mean"), rows=[("a", None)]), Style.JSON)
 
     assert json.loads(capsys.readouterr().out) == [{"name": "a", "mean": None}]
+
+
+def test_a_score_that_people_gave_as_well_shows_how_often_they_agree() -> None:
+    judged, unjudged = scored(a_score(agreement=an_agreement())), scored(a_score(), metric="f1")
+
+    table = scores_table([judged, unjudged], workspace="default")
+
+    assert table.columns[-1] == "agreement"
+    assert [row[-1] for row in table.rows] == [0.9, None]
 
 
 def test_the_result_table_names_the_dataset_only_when_there_are_several() -> None:

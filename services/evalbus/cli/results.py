@@ -6,9 +6,8 @@ from typing import Annotated, cast
 import typer
 
 from evalbus.cli import loop
-from evalbus.cli.arguments import WORKSPACE, JobName, Workspace
+from evalbus.cli.arguments import WORKSPACE, JobName, ResultName, Workspace
 from evalbus.cli.comparison_table import comparison_lines, comparison_table
-from evalbus.cli.explanations import explain
 from evalbus.cli.exporting import export
 from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
@@ -22,9 +21,11 @@ from evalbus.cli.output import (
     write_table,
     write_text,
 )
+from evalbus.cli.report import report
 from evalbus.cli.result_table import fields_of_scores_table, results_table
 from evalbus.cli.rows import write_csv_lines, write_json_lines, write_rows_table
 from evalbus.cli.scores import scores_table
+from evalbus.cli.slices import slices
 from evalbus.errors import Conflict
 from evalbus_schemas.queries import (
     AggregateField,
@@ -42,7 +43,6 @@ app = typer.Typer(
 
 ROWS_SHOWN = 20
 
-ResultName = Annotated[str, typer.Argument(metavar="RESULT", help="The name of its job.")]
 Fields = Annotated[
     str | None,
     typer.Option(help="What to tell of each score, separated by commas: mean,std_dev,percentiles."),
@@ -197,7 +197,8 @@ def rows(
 
 
 app.command()(export)
-app.command()(explain)
+app.command()(slices)
+app.command()(report)
 
 
 @app.command()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from evalbus.cli.output import Style, note, write_document, write_table
 from evalbus.client import AsyncClient
+from evalbus.reporting.usage import usage_table
 from evalbus.writing.names import names_in
 from evalbus.writing.tables import Cell, Table
 from evalbus_schemas.jobs import Job, JobStatus
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
-from evalbus_schemas.usage import ModelUsage
 
 
 async def finish(client: AsyncClient, job: Job, style: Style) -> None:
@@ -22,7 +22,7 @@ async def finish(client: AsyncClient, job: Job, style: Style) -> None:
         if results:
             write_table(scores_table(results, workspace=job.workspace), style)
         if any(model.is_live for model in job.models):
-            write_table(usage_table(job.models, workspace=job.workspace), style)
+            write_table(usage_table(job.models), style)
     note(epilogue(job))
 
 
@@ -45,13 +45,14 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
     """A line for each score; columns that say the same in every line are left out.
 
     So the dataset is named only when there are several, values missing and the mean with failed rows counted as worst
-    are shown only when there are such.
+    are shown only when there are such, and agreement with people where somebody was asked: `results slices` says more.
     """
     names = names_in(results)
     has_several = len({result.dataset for result in results}) > 1
     scores = [score for result in results for score in result.scores]
     has_unscored = any(unscored(score) for score in scores)
     has_failed = any(score.n_failed for score in scores)
+    has_truths = any(score.agreement for score in scores)
     rows: list[tuple[Cell, ...]] = [
         (
             result.model.removeprefix(f"{workspace}/"),
@@ -62,6 +63,7 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
             score.count,
             score.n_failed,
             *([unscored(score)] if has_unscored else []),
+            *([score.agreement.raw if score.agreement else None] if has_truths else []),
         )
         for result in results
         for score in result.scores
@@ -70,32 +72,7 @@ def scores_table(results: Sequence[MetricResult], *, workspace: str) -> Table:
         *("model", "metric", *(["dataset"] if has_several else [])),
         *("mean", *(["failed as worst"] if has_failed else [])),
         *("n", "failed", *(["no value"] if has_unscored else [])),
-    )
-    return Table(columns=columns, rows=rows)
-
-
-def usage_table(models: Sequence[ModelUsage], *, workspace: str) -> Table:
-    """A line for each live model: what it was asked, and what that took."""
-    rows: list[tuple[Cell, ...]] = [
-        (
-            model.model.removeprefix(f"{workspace}/"),
-            model.calls,
-            model.retries,
-            model.cache_hits,
-            model.input_tokens,
-            model.output_tokens,
-            model.cost,
-            model.latency_p50,
-            model.latency_p95,
-            model.failed_by_stage.sample,
-            model.failed_by_stage.metric,
-        )
-        for model in models
-        if model.is_live
-    ]
-    columns = (
-        *("model", "calls", "retries", "cached", "tokens in", "tokens out", "cost"),
-        *("p50 s", "p95 s", "no answer", "metric failed"),
+        *(["agreement"] if has_truths else []),
     )
     return Table(columns=columns, rows=rows)
 

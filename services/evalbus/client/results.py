@@ -9,10 +9,12 @@ from evalbus.client.calls import Calls
 from evalbus.client.job_export import Destination, Exported, Tell, bucket_url, write_pages
 from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
+from evalbus.client.report_material import report_material
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
 from evalbus.exporting import ExportConfig, checked_config
 from evalbus.exporting.pages import datapoint_pages
+from evalbus.reporting import as_html, as_markdown, report_of
 from evalbus_schemas.explanations import Explanations
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
 from evalbus_schemas.queries import (
@@ -108,6 +110,15 @@ class Results:
         """What its rows say about its scores, also of a job that has not completed. Raises NotFound."""
         wanted = {"job": job, "workspace": self._workspace}
         return await self._calls.call("results.explain", parameters(JobNamed, wanted), Explanations)
+
+    async def report(self, job: str, *, html: bool = False) -> str:
+        """The job as a report for people: Markdown, or one self-contained page of HTML.
+
+        Of a job that has not completed it is what there is, and of a deleted one what its result says; either stands
+        at the top. Raises NotFound.
+        """
+        composed = report_of(await report_material(self, self._calls, self._workspace, job))
+        return as_html(composed) if html else as_markdown(composed)
 
     async def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]

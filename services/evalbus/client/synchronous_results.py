@@ -86,6 +86,14 @@ class SyncResults:
         """What its rows say about its scores, also of a job that has not completed. Raises NotFound."""
         return self._thread.call(self._results.explain, job)
 
+    def report(self, job: str, *, html: bool = False) -> str:
+        """The job as a report for people: Markdown, or one self-contained page of HTML.
+
+        Of a job that has not completed it is what there is, and of a deleted one what its result says; either stands
+        at the top. Raises NotFound.
+        """
+        return self._thread.call(self._results.report, job, html=html)
+
     def rows(
         self, job: str, *, limit: int | None = None, **filters: Unpack[RowFilters]
     ) -> Iterator[ScoredRow]:

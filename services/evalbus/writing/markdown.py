@@ -12,7 +12,7 @@ SIGNS: Final = str.maketrans(
     | {"\n": " ", "\r": " ", "\t": " ", "@": "@\u2060"}
 )
 """What would end a cell or be taken for markup, a backslash included: it would undo the escape that follows."""
-EMPHASIS: Final = re.compile(r"(?<!\w)_|_(?!\w)")
+EMPHASIS: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 """Inside of a word it is an underscore."""
 BEGINNINGS: Final = re.compile(r"^(\s*)(?:([#>+=-])|(\d+)([.)]))")
 """What makes a line a heading, a quotation, a rule or an entry of a list."""

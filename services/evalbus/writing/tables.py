@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 Cell = str | int | float | None
 
@@ -31,6 +31,23 @@ class Table:
         cells = [row[place] for row in self.rows if row[place] is not None]
         return bool(cells) and all(
             isinstance(cell, int | float) and not isinstance(cell, Bar) for cell in cells
+        )
+
+    def without(self, *columns: str) -> Self:
+        kept = [place for place, column in enumerate(self.columns) if column not in columns]
+        return type(self)(
+            columns=tuple(self.columns[place] for place in kept),
+            rows=[tuple(row[place] for place in kept) for row in self.rows],
+        )
+
+    def without_empty(self) -> Self:
+        """No column in which nothing stands."""
+        return self.without(
+            *(
+                column
+                for place, column in enumerate(self.columns)
+                if all(row[place] in (None, "") for row in self.rows)
+            )
         )
 
 
