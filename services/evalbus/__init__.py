@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from evalbus.client import AnnotationBenchmark as AnnotationBenchmark
     from evalbus.client import AsyncClient as AsyncClient
     from evalbus.client import Benchmark as Benchmark
+    from evalbus.client import BenchmarkExecution as BenchmarkExecution
     from evalbus.client import BenchmarkJob as BenchmarkJob
     from evalbus.client import Client as Client
     from evalbus.client import CSVBenchmark as CSVBenchmark
@@ -24,6 +25,7 @@ __all__ = [  # given by __getattr__
     "AnnotationBenchmark",
     "AsyncClient",
     "Benchmark",
+    "BenchmarkExecution",
     "BenchmarkJob",
     "CSVBenchmark",
     "Client",

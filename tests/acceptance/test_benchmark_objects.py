@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from evalbus import Benchmark, BenchmarkJob, Client, MappedBenchmark
+from evalbus import Benchmark, BenchmarkExecution, BenchmarkJob, Client, MappedBenchmark
 from evalbus.errors import NotFound
 from evalbus_schemas.benchmark import Params
 from tests.acceptance.live import LOCAL, a_live_benchmark, knows
@@ -101,6 +102,44 @@ def test_executions_are_listed_in_order_of_time(client: Client) -> None:
     assert [job.id for job in found] == started
     assert {job.benchmark_id for job in found} == {"run-three-times"}
     assert a_benchmark(client, "never-run").list_executions() == []
+
+
+def test_s1_an_execution_says_what_it_is(client: Client) -> None:
+    saved = client.benchmarks.create(a_definition("with-executions", ITEMS[:1]))
+    started_at = datetime.now(UTC)
+    started = Benchmark("team/with-executions", client=client).start()
+
+    (execution,) = Benchmark(saved.uid, client=client).list_executions()
+
+    assert type(execution) is BenchmarkExecution
+    assert execution.benchmark_uid == started.benchmark_uid == saved.uid
+    assert execution.benchmark_execution_uid == execution.uid == started.uid
+    assert type(execution.benchmark_uid) is type(execution.uid) is int
+    assert execution.name == started.id
+    assert abs(execution.created_at - started_at) < timedelta(minutes=1)
+    assert execution.created_at.utcoffset() == timedelta(0)
+    assert type(execution.created_by) is str
+    assert execution.archived is False
+    assert a_benchmark(client, "nobody-saved-me").start().benchmark_uid is None
+
+
+def test_s2_executions_of_a_saved_benchmark_are_listed_in_order_of_time(client: Client) -> None:
+    saved = client.benchmarks.create(a_definition("run-again", ITEMS[:1]))
+    benchmark = Benchmark(saved.uid, client=client)
+    started = [benchmark.start() for _ in range(3)]
+    for run in started:
+        run.wait(timeout_seconds=60)
+    client.jobs.archive(started[1].id)
+
+    listed = benchmark.list_executions()
+    everything = benchmark.list_executions(include_archived=True)
+
+    assert [run.uid for run in everything] == [run.uid for run in started]
+    assert [run.created_at for run in everything] == sorted(run.created_at for run in started)
+    assert [run.archived for run in everything] == [False, True, False]
+    assert [run.uid for run in listed] == [started[0].uid, started[2].uid]
+    assert started[1].check_status() == "completed"
+    assert started[1].archived
 
 
 def test_a_saved_benchmark_is_started_by_its_name_and_by_its_number(client: Client) -> None:

@@ -14,7 +14,14 @@ from evalbus import Benchmark, BenchmarkJob, Client, Sample
 from evalbus.bus.base import Message
 from evalbus.client.opening import client_settings
 from evalbus.errors import EvalbusError, Invalid, NotFound, PermanentError, Unavailable
-from evalbus_schemas.benchmark import BenchmarkFile, Dataset, MetricPlugin, Params, StartBenchmark
+from evalbus_schemas.benchmark import (
+    BenchmarkFile,
+    Dataset,
+    MetricPlugin,
+    Params,
+    Plugin,
+    StartBenchmark,
+)
 from evalbus_schemas.catalogue import Entry, GetEntry
 from evalbus_schemas.queries import JobPage, JobStarted, ListJobs
 from tests.answers import NOON, a_bus_that_answers, a_job
@@ -195,7 +202,7 @@ def test_a_benchmark_of_definitions_is_started_as_they_say() -> None:
     written = command.benchmark.written_out()
     assert written.name == "capitals"
     assert written.datasets == (ROWS,)
-    assert written.models == (MetricPlugin.model_validate(MODEL),)
+    assert written.models == (Plugin.model_validate(MODEL),)
     assert written.metrics == (METRIC,)
 
 
@@ -247,6 +254,21 @@ def test_executions_are_listed_the_latest_last() -> None:
     assert [job.id for job in found] == ["old", "new"]
     assert found[0].additional_info["created_at"] == NOON
     assert (asked[0].workspace, asked[0].benchmark) == ("team", "team/capitals")
+    assert not asked[0].include_archived
+
+
+def test_executions_that_were_put_away_are_listed_if_they_are_asked_for() -> None:
+    asked: list[ListJobs] = []
+
+    async def all_of_them(wanted: ListJobs, _: Message) -> JobPage:
+        asked.append(wanted)
+        return JobPage(jobs=(a_job(archived=True),), next=None)
+
+    with a_sync_client(jobs_list=all_of_them) as client:
+        (found,) = Benchmark("capitals", client=client).list_executions(include_archived=True)
+
+    assert asked[0].include_archived
+    assert found.archived
 
 
 def test_a_number_is_the_benchmark_saved_under_it() -> None:
@@ -339,8 +361,9 @@ def test_a_class_of_ones_own_gives_its_samples() -> None:
 def test_the_package_offers_its_classes_by_name() -> None:
     offered = {name: getattr(evalbus, name) for name in evalbus.__all__}
 
-    assert all(each.__name__ == name for name, each in offered.items())
     assert set(offered) <= set(dir(evalbus))
+    assert offered.pop("BenchmarkExecution") is BenchmarkJob
+    assert all(each.__name__ == name for name, each in offered.items())
     with pytest.raises(AttributeError, match="no attribute 'Benchmarks'"):
         _ = evalbus.Benchmarks
 

@@ -36,7 +36,7 @@ from evalbus_schemas.queries import (
 )
 from evalbus_schemas.scores import MetricResult, ScoreStatistics
 from evalbus_schemas.usage import FailedByStage, ModelUsage
-from tests.answers import a_bus_that_answers, a_job, a_result, a_row
+from tests.answers import NOON, a_bus_that_answers, a_job, a_result, a_row
 
 
 def a_usage(model: str = "terse", **changes: Any) -> ModelUsage:
@@ -168,6 +168,48 @@ def test_a6_a_run_has_what_it_was_made_with() -> None:
     assert plain.additional_info == {}
     assert full.additional_info == {"team": "a", "size": 5}
     assert repr(plain) == "<Benchmark Job(job-1)>"
+
+
+def test_what_a_run_is_called_is_asked_for_once() -> None:
+    asked: list[str] = []
+
+    async def get(wanted: JobNamed, _: Message) -> Job:
+        asked.append(wanted.job)
+        return a_job(uid=7, created_by="ann", archived=True)
+
+    answers: dict[str, Any] = {"jobs.get": get}
+    with Client(opener=lambda: a_bus_that_answers(answers), settings=client_settings()) as client:
+        run = the_job(client)
+        found = (run.uid, run.benchmark_execution_uid, run.name, run.created_at)
+        then = (run.created_by, run.archived)
+
+    assert found == (7, 7, "capitals-1", NOON)
+    assert then == ("ann", True)
+    assert asked == ["capitals-1"]
+
+
+def test_what_is_seen_of_a_run_is_kept_and_not_asked_for_again() -> None:
+    run = BenchmarkJob.of(a_job(uid=7), "capitals", client=None, benchmark_uid=3)
+
+    assert (run.id, run.status, run.benchmark_uid, run.uid) == ("capitals-1", "active", 3, 7)
+    assert (run.created_by, run.archived) == ("", False)
+    with pytest.raises(AttributeError):
+        setattr(run, "uid", 8)  # noqa: B010  # a type checker refuses it, too
+
+
+def test_a_run_that_was_never_looked_at_needs_somebody_to_ask() -> None:
+    run = BenchmarkJob("job-1", "active", "b-1")
+
+    for ask in (lambda: run.uid, lambda: run.benchmark_uid, lambda: run.created_at):
+        with pytest.raises(PermanentError, match="client=Client"):
+            ask()
+
+
+def test_a_service_that_tells_no_number_is_too_old_for_it() -> None:
+    run = BenchmarkJob.of(a_job(), "capitals", client=None)
+
+    with pytest.raises(PermanentError, match="too old to tell the number of job 'capitals-1'"):
+        _ = run.uid
 
 
 def test_a7_the_status_is_told_and_kept() -> None:

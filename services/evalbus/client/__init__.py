@@ -3,7 +3,7 @@
 from evalbus.client.asynchronous import AsyncClient
 from evalbus.client.benchmark import Benchmark
 from evalbus.client.benchmark_file import load_benchmark
-from evalbus.client.benchmark_job import BenchmarkJob
+from evalbus.client.benchmark_job import BenchmarkExecution, BenchmarkJob
 from evalbus.client.csv_benchmark import CSVBenchmark
 from evalbus.client.mapped_benchmark import MappedBenchmark
 from evalbus.client.sample_benchmarks import (
@@ -24,6 +24,7 @@ __all__ = [
     "AnnotationBenchmark",
     "AsyncClient",
     "Benchmark",
+    "BenchmarkExecution",
     "BenchmarkJob",
     "CSVBenchmark",
     "Client",

@@ -122,12 +122,14 @@ class Benchmark:
         self.job_list.append(run)
         return run
 
-    def list_executions(self) -> list[BenchmarkJob]:
-        """Its runs in order of time, the latest last."""
+    def list_executions(self, include_archived: bool = False) -> list[BenchmarkJob]:
+        """Its runs in order of time, the latest last; with those that were put away, if they are asked for."""
         with failures_logged(f"the runs of benchmark {self.id!r} could not be listed"):
             client = self._need_client()
             workspace, name = self._address()
-            newest_first = client.jobs_in(workspace).list(benchmark=reference(workspace, name))
+            newest_first = client.jobs_in(workspace).list(
+                benchmark=reference(workspace, name), include_archived=include_archived
+            )
             return [self._job(job) for job in newest_first][::-1]
 
     def _written(self, workspace: str, name: str) -> dict[str, object]:
@@ -164,13 +166,11 @@ class Benchmark:
         return answer.job
 
     def _job(self, job: Job) -> BenchmarkJob:
-        return BenchmarkJob(
-            job.name,
-            job.status.value,
+        return BenchmarkJob.of(
+            job,
             self.benchmark_id,
             client=self._client,
-            job_id=str(job.job_id),
-            created_at=job.created_at,
+            benchmark_uid=self.id if isinstance(self.id, int) else None,
         )
 
     # --- samples --------------------------------------------------------------------------------

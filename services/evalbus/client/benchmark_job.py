@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import uuid4
 
 from evalbus.client.frames import frame, frame_of_lines
@@ -43,9 +44,9 @@ RESULTS_FOLDER = "evalbus-results"
 
 
 class BenchmarkJob:
-    """A run as it was when it was last looked at; every method but the constructor asks the service.
+    """A run as it was when it was last looked at; every method but the constructors asks the service.
 
-    A method that cannot do what it says logs why and raises: NotFound for a job that is gone, Unavailable for a
+    An attribute asks once, if the run was never looked at. A method that cannot do what it says logs why and raises: NotFound for a job that is gone, Unavailable for a
     service that is away, PermanentError without a client.
     """
 
@@ -63,24 +64,91 @@ class BenchmarkJob:
         self.benchmark_id = benchmark_id
         self.additional_info = dict(additional_info)
         self._client = client
+        self._seen: Job | None = None
+        self._benchmark_uid: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        job: Job,
+        benchmark_id: str,
+        *,
+        client: "Client | None",
+        benchmark_uid: int | None = None,
+    ) -> Self:
+        """A run that somebody has looked at; without its benchmark's number that is asked for at first use."""
+        run = cls(
+            job.name,
+            job.status.value,
+            benchmark_id,
+            client=client,
+            job_id=str(job.job_id),
+            created_at=job.created_at,
+        )
+        run._seen = job
+        run._benchmark_uid = benchmark_uid
+        return run
 
     def __repr__(self) -> str:
         return f"<Benchmark Job({self.id})>"
+
+    # --- what it is -----------------------------------------------------------------------------
+
+    @property
+    def uid(self) -> int:
+        """Its number, which is never given again."""
+        uid = self._known().uid
+        if uid is None:
+            raise PermanentError(f"the service is too old to tell the number of job {self.id!r}")
+        return uid
+
+    @property
+    def benchmark_execution_uid(self) -> int:
+        """`uid`, as the published interface has it."""
+        return self.uid
+
+    @property
+    def benchmark_uid(self) -> int | None:
+        """The number of its benchmark; None for one that is not saved."""
+        if self._benchmark_uid is None:
+            with failures_logged(f"the benchmark of job {self.id!r} could not be had"):
+                benchmarks = self._need_client().benchmarks
+                with suppress(NotFound):
+                    self._benchmark_uid = benchmarks.get(self._known().benchmark).uid
+        return self._benchmark_uid
+
+    @property
+    def name(self) -> str:
+        """The name of the job."""
+        return self._known().name
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was started, with its time zone."""
+        return self._known().created_at
+
+    @property
+    def created_by(self) -> str:
+        """Who started it; empty where nobody knows."""
+        return self._known().created_by or ""
+
+    @property
+    def archived(self) -> bool:
+        """Whether it was put away when it was last looked at."""
+        return self._known().archived
 
     # --- its life -------------------------------------------------------------------------------
 
     def check_status(self) -> str:
         """The job's status, which is also kept."""
         with failures_logged(f"the status of job {self.id!r} could not be had"):
-            self.status = self._need_client().jobs_in(self._workspace).get(self.id).status.value
-        return self.status
+            return self._look().status.value
 
     def wait(self, *, timeout_seconds: float | None = None) -> str:
         """The status with which it ended, or the one it has when the time is over; it is also kept."""
         with failures_logged(f"nobody could wait for job {self.id!r}"):
             jobs = self._need_client().jobs_in(self._workspace)
-            self.status = jobs.wait(self.id, timeout_seconds=timeout_seconds).status.value
-        return self.status
+            return self._keep(jobs.wait(self.id, timeout_seconds=timeout_seconds)).status.value
 
     # --- what came of it ------------------------------------------------------------------------
 
@@ -263,9 +331,25 @@ class BenchmarkJob:
 
     # --- asking ---------------------------------------------------------------------------------
 
+    def _known(self) -> Job:
+        if self._seen is None:
+            with failures_logged(f"job {self.id!r} could not be had"):
+                return self._look()
+        return self._seen
+
+    def _look(self) -> Job:
+        return self._keep(self._need_client().jobs_in(self._workspace).get(self.id))
+
+    def _keep(self, job: Job) -> Job:
+        self._seen = job
+        self.status = job.status.value
+        return job
+
     @property
     def _workspace(self) -> str | None:
-        """That of a benchmark known as `workspace/name`, else the client's."""
+        """Its own where that is known, else that of a benchmark called `workspace/name`, else the client's."""
+        if self._seen is not None:
+            return self._seen.workspace
         workspace, slash, _ = self.benchmark_id.partition("/")
         return workspace if slash else None
 
@@ -277,8 +361,7 @@ class BenchmarkJob:
         return self._client
 
     def _ended_job(self) -> Job | None:
-        job = self._need_client().jobs_in(self._workspace).get(self.id)
-        self.status = job.status.value
+        job = self._look()
         if not job.is_terminal:
             log.error("the results of job %r are not ready: it is %s", self.id, job.status.value)
             return None
@@ -319,6 +402,10 @@ class BenchmarkJob:
     def _rows(self, job: Job) -> Iterator[Row]:
         for page in self._need_client().results_in(self._workspace).row_pages(job.name):
             yield from page.rows
+
+
+BenchmarkExecution = BenchmarkJob
+"""The same by another of its published names."""
 
 
 @contextmanager
