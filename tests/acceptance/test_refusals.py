@@ -5,12 +5,11 @@ import json
 import subprocess
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
-import aio_pika
 import pytest
 
 from evalbus.client import Client
+from tests.acceptance.bare import publish
 from tests.servers.deadline import wait_until
 from tests.system import System, clean_environment, evalbus, write_benchmark
 
@@ -24,23 +23,6 @@ GOOD: dict[str, Any] = {
 
 def with_dataset(**dataset: object) -> dict[str, Any]:
     return GOOD | {"datasets": [{"name": "rows"} | dataset]}
-
-
-async def publish(amqp_url: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
-    """A bare message, as a service without our client sends it; its id."""
-    connection = await aio_pika.connect(amqp_url)
-    async with connection:
-        channel = await connection.channel(on_return_raises=True)
-        exchange = await channel.get_exchange("evalbus.commands", ensure=False)
-        message = aio_pika.Message(
-            body,
-            message_id=str(uuid4()),
-            content_type="application/json",
-            headers=dict(headers or {}),
-        )
-        await exchange.publish(message, "benchmark.start")
-        assert message.message_id
-        return message.message_id
 
 
 @pytest.mark.parametrize(
