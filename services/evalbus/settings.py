@@ -84,14 +84,16 @@ class Settings(BaseSettings):
     )
     answer_days: Number = Field(30, description="How long answers of live models are kept.")
     allow_private_endpoints: bool = Field(
-        False, description="1: models and datasets may lie at private and loopback addresses."
+        False,
+        description="1: models, datasets and exports may lie at private and loopback addresses.",
     )
     bound_secrets: str = Field(
         "",
         description="Where secrets may be sent: `OPENAI_API_KEY=api.openai.com,eu.api.openai.com; …`.",
     )
     connectors_file: Path | None = Field(
-        None, description="A YAML file with the named connectors of private sources."
+        None,
+        description="A YAML file with the named connectors of private sources and destinations.",
     )
     source_bytes_max: Bytes = Field(
         64 * 1024**3, description="What a compressed source may unpack to."
@@ -102,13 +104,15 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: Seconds = Field(20.0, description="How often an evaluator gives that sign.")
     lease_seconds: Seconds = Field(
-        30.0, description="A producer that died holds a dataset so long."
+        30.0, description="A producer that died holds a dataset or an export so long."
     )
     poll_seconds: Seconds = Field(
         1.0, description="How often the database is asked although no notification came."
     )
     reconcile_seconds: Seconds = Field(5.0, description="How often the reconciler looks around.")
-    event_days: Number = Field(30, description="How long lifecycle events are kept.")
+    event_days: Number = Field(
+        30, description="How long lifecycle events are kept, and what became of exports."
+    )
 
     @model_validator(mode="after")
     def _secrets_from_files(self) -> Self:

@@ -17,6 +17,7 @@ pytestmark = on_each_postgres
 DATAPOINTS = load("datapoints.sql")
 DERIVING = load("deriving.sql")
 DISPATCH = load("dispatch.sql")
+EXPORTS = load("exports.sql")
 JOBS = load("jobs.sql")
 JOB_LOG = load("job_log.sql")
 PAUSING = load("pausing.sql")
@@ -145,6 +146,11 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
         ("line of the log", JOB_LOG.write, (job_no, "job", "warning", "a", 1000), FEW),
         ("pause", PAUSING.pause, (job_no,), FEW),
         ("stand still", SCORES.drained, (job_no,), FEW),
+        ("job to export", EXPORTS.find_job, ("default", "large-1", None), FEW),
+        ("new export", EXPORTS.create, (job_no, "a command"), FEW),
+        ("export", EXPORTS.exporting, (NOBODY, "default"), FEW),
+        ("export to write", EXPORTS.claim, (30,), FEW),
+        ("hold an export", EXPORTS.renew, (1, NOBODY, 100, 30, None), FEW),
         ("derived", JOBS.derived_unfinished, (job_no,), FEW),
         ("whole job", FINALS.claim_whole, (), FEW),
         ("overdue", UPKEEP.overdue, (300, 30), FEW),
@@ -232,6 +238,10 @@ async def fill(
             INSERT INTO job_signature (job_no, metric_no, digest, signature)
             SELECT job_no, i, '', repeat('x', 100)
             FROM made, generate_series(0, 1) AS i
+        ), exports AS (
+            INSERT INTO export (job_no, command, status)
+            SELECT job_no, repeat('x', 200) || i, 'completed'
+            FROM made, generate_series(1, 5) AS i
         ), chunks AS (
             INSERT INTO chunk (job_no, chunk_no, dataset_no, model_no, first_row, n_rows, status, is_live)
             SELECT job_no, 2 * i + m, 0, m, i * 500, 500, $6, m = 1
