@@ -1,8 +1,6 @@
 """A report as a page: one file that needs nothing else, that everybody can read, and in which every text stays text."""
 
 import re
-from collections.abc import Sequence
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
@@ -12,62 +10,24 @@ from evalbus.reporting.html import CELL_MAX
 from evalbus.writing.tables import printable
 from evalbus_schemas.jobs import JobStatus
 from tests.answers import a_job
+from tests.pages import Page
 from tests.reports import HOSTILE, a_material, some_explanations
 
-VOID = ("meta", "rect", "line")
-Attributes = dict[str, str | None]
 
-
-class Page(HTMLParser):
-    """What a browser finds: elements with their attributes, each closed in its turn, and text."""
-
-    def __init__(self, material: Material) -> None:
-        super().__init__()
-        self.source = as_html(report_of(material))
-        self.elements: list[tuple[str, Attributes]] = []
-        self.texts: list[str] = []
-        self._open: list[str] = []
-        self.feed(self.source)
-        self.close()
-        assert not self._open, f"{self._open} are never closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag, f"{tag} is closed where it is not open"
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    def attributes_of(self, tag: str) -> Sequence[Attributes]:
-        return [attributes for name, attributes in self.elements if name == tag]
+def written(material: Material) -> Page:
+    return Page(as_html(report_of(material)))
 
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return Page(a_material())
+    return written(a_material())
 
 
 def test_a_page_needs_nothing_but_itself(page: Page) -> None:
     assert {tag for tag, _ in page.elements}.isdisjoint(
         {"script", "link", "img", "iframe", "object", "embed", "form", "base", "foreignobject"}
     )
-    references = [
-        value
-        for _, attributes in page.elements
-        for name, value in attributes.items()
-        if name in ("src", "href", "xlink:href", "action", "srcset", "style")
-    ]
+    references = page.references()
     assert references
     assert all(value and value.startswith("#") for value in references)
     assert "url(" not in page.source
@@ -81,22 +41,22 @@ def test_a_page_needs_nothing_but_itself(page: Page) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_others_wrote_is_text(page: Page, hostile: str) -> None:
-    written = Page(a_material(explanations=some_explanations(hostile)))
+    shown = written(a_material(explanations=some_explanations(hostile)))
 
-    assert [tag for tag, _ in written.elements] == [tag for tag, _ in page.elements]
+    assert [tag for tag, _ in shown.elements] == [tag for tag, _ in page.elements]
     assert not [
-        name for _, attributes in written.elements for name in attributes if name.startswith("on")
+        name for _, attributes in shown.elements for name in attributes if name.startswith("on")
     ]
-    assert " ".join(printable(hostile).split())[: CELL_MAX // 2] in written.text
-    assert not set(written.source) & set("\x00\x07\x1b\u202e\u2066")
+    assert " ".join(printable(hostile).split())[: CELL_MAX // 2] in shown.text
+    assert not set(shown.source) & set("\x00\x07\x1b\u202e\u2066")
 
 
 def test_a_long_text_is_cut(page: Page) -> None:
-    written = Page(a_material(explanations=some_explanations("x" * 10_000)))
+    shown = written(a_material(explanations=some_explanations("x" * 10_000)))
 
-    assert max(map(len, written.texts)) < 6000, "but for the style"
-    assert max(len(text) for text in written.texts if "x" * 50 in text) <= CELL_MAX
-    assert len(written.source) < 10_000 + len(page.source)
+    assert max(map(len, shown.texts)) < 6000, "but for the style"
+    assert max(len(text) for text in shown.texts if "x" * 50 in text) <= CELL_MAX
+    assert len(shown.source) < 10_000 + len(page.source)
 
 
 def test_a_page_can_be_heard_as_well_as_seen(page: Page) -> None:
@@ -152,8 +112,8 @@ def test_a_histogram_is_drawn_and_told(page: Page) -> None:
 
 
 def test_a_partial_job_says_so_above_everything_else() -> None:
-    written = Page(
+    shown = written(
         a_material(job=a_job(status=JobStatus.CANCELLED, rows=5), result=None, slices=())
     )
 
-    assert written.text.index("PARTIAL: the job was cancelled") < written.text.index("Summary", 500)
+    assert shown.text.index("PARTIAL: the job was cancelled") < shown.text.index("Summary", 500)

@@ -166,7 +166,7 @@ def test_a_job_without_a_result_says_so_first_and_tells_what_there_is(
 
     assert said in text.splitlines()[2]
     assert "| rows | 50 of 200, counted once for each model |" in text
-    assert lines_with(text, "| exact-match | terse | 0.9000 |", "| 100 | 0 |")
+    assert lines_with(text, "| exact-match ↑ | terse | 0.9000 |", "| 100 | 0 |")
 
 
 def test_a_result_that_outlived_its_job_is_told_as_that() -> None:

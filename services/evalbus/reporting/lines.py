@@ -36,9 +36,8 @@ class Line:
     @property
     def title(self) -> str:
         """With an arrow where it has a direction; a score of the whole is no mean, and says so."""
-        arrow = ARROWS[self.direction]
-        whole = f"({OF_ALL_ROWS})" if self.is_corpus else ""
-        return " ".join(filter(None, (self.name, arrow, whole)))
+        title = titled(self.name, self.direction)
+        return f"{title} ({OF_ALL_ROWS})" if self.is_corpus else title
 
     @property
     def unscored(self) -> int:
@@ -50,6 +49,10 @@ class Line:
         if self.score.n_rows is not None:
             return self.score.n_rows
         return self.score.count + (self.score.nan_count or 0)
+
+
+def titled(name: str, direction: ScoreDirection) -> str:
+    return f"{name} {ARROWS[direction]}".rstrip()
 
 
 def score_lines(results: Sequence[MetricResult], directions: Directions) -> list[Line]:

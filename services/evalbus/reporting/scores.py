@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from evalbus.reporting.lines import OF_ALL_ROWS, Line, bars, grouped
+from evalbus.reporting.lines import OF_ALL_ROWS, Line, bars, grouped, titled
 from evalbus.reporting.parts import Part, figures, sentences
 from evalbus.writing.names import bare
 from evalbus.writing.tables import Cell, Table
@@ -56,9 +56,9 @@ def partial_scores(explanations: Explanations) -> Sequence[Part]:
     for each in explanations.metric_dependent:
         drawn = bars([model.mean for model in each.summary.models])
         for model, bar in zip(each.summary.models, drawn, strict=True):
-            score = (each.score_id, bare(model.model), model.mean)
+            score = (titled(each.score_id, each.summary.direction), bare(model.model), model.mean)
             rows.append((*score, bar, model.count, model.without_value))
-    columns = ("score", "model", "mean so far", "", "n", "no value")
+    columns = ("score", "model", "mean", "", "n", "no value")
     return figures(
         "Scores of each model over the rows looked at", Table(columns=columns, rows=rows)
     )
