@@ -144,8 +144,10 @@ def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
 def test_nothing_is_written_below_a_file(old: Path) -> None:
     path = old / "run.json"
 
-    with pytest.raises(OSError, match=r"run\.out/run\.json"):
+    with pytest.raises(NotADirectoryError, match=r"run\.out/run\.json"):
         LocalFile(path)
+    with pytest.raises(NotADirectoryError, match=r"run\.out/below/run\.json"):
+        LocalFile(old / "below" / "run.json")
 
     assert content(old.parent) == {"run.out": "of yesterday"}
 

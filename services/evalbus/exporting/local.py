@@ -1,5 +1,6 @@
 """A file of this machine that is there whole or not at all."""
 
+import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,7 @@ class LocalFile:
                 raise WrongExport(
                     f"{path} is not a file that could be replaced", {"found": str(path)}
                 )
-            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             self._unfinished = self._target.with_name(f".evalbus-{uuid4().hex}.part")
             # Closed where the context is left.
             self._file = self._unfinished.open("xb")
@@ -61,6 +62,13 @@ class LocalFile:
             os.fsync(self._file.fileno())
             self._file.close()
             self._unfinished.replace(self._target)
+
+    def _make_folder(self) -> None:
+        try:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            # As it is said of a file further up.
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
     @contextmanager
     def _named(self) -> Generator[None]:
