@@ -230,6 +230,8 @@ class _BenchmarkTail(Closed):
         Field(
             max_length=SLICES_MAX,
             description="Named subsets of the rows, each with scores of its own.",
+            # So that a command without them is the same that it was before there were any.
+            exclude_if=lambda slices: not slices,
         ),
     ] = ()
     params: Params = Params()

@@ -258,7 +258,7 @@ class ListSlices(ResultNamed):
 class SliceScores(Open):
     """What a result says, over the rows of one slice. `all` has every row, `no-slice` those that are in none.
 
-    `rows` and `failed_rows` are counted once for every model, as those of a job are.
+    `rows` and `failed_rows` are counted once for every model and repeat, as those of a job are.
     """
 
     slice: str

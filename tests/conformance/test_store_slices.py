@@ -9,7 +9,7 @@ import pytest
 
 from evalbus.errors import Invalid, NotFound
 from evalbus.store.ports import ChunkToSend, Derived
-from evalbus_schemas.benchmark import Benchmark, MetricPlugin
+from evalbus_schemas.benchmark import Benchmark, MetricPlugin, Params
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import GetResult, ListRows, ListSlices, SliceScores
 from tests.builders import a_benchmark, a_failed_row, a_new_job, a_scored_chunk, samples_of
@@ -267,3 +267,36 @@ async def test_a_cursor_that_is_none_is_refused(stores: Stores, cursor: str) -> 
 
     with pytest.raises(Invalid, match="cursor"):
         await stores.results.slices(ListSlices(result=job.name, after=cursor))
+
+
+async def test_repeats_are_counted_as_those_of_a_job_are(stores: Stores) -> None:
+    params = Params(parallelism=64, repeats=3, ignore_request_failure=True)
+    benchmark = a_benchmark(models=("live",), metrics=(judged(),), slices=SLICES, params=params)
+    new = a_new_job(name="thrice", benchmark=benchmark, live=("live",))
+    job, _ = await stores.a_job_read(new, rows=4, in_chunks_of=4, slices=[1, 1, 2, 0])
+    while taken := await stores.take():
+        for sent in taken:
+            # Of the first row one answer is missing, of the second all of them.
+            rows = sent.rows or range(sent.first_row, sent.first_row + sent.n_rows)
+            lost = {0: sent.repeat == 1, 1: True}
+            failed = [offset for offset, row in enumerate(rows) if lost.get(row, False)]
+            scored = a_scored_chunk(
+                sent,
+                scores=[[None if offset in failed else 1.0 for offset in range(sent.n_rows)]],
+                truths=[[1.0] * sent.n_rows],
+                errors=[a_failed_row(offset) for offset in failed],
+            )
+            await stores.scores.keep(scored, samples_of(scored))
+    await stores.finalize()
+
+    found = {one.slice: one for one in await slices_of(stores, job)}
+
+    assert {name: (one.rows, one.failed_rows) for name, one in found.items()} == {
+        "all": (12, 4),
+        "hard": (6, 4),
+        "long": (3, 0),
+        "empty": (0, 0),
+        "no-slice": (3, 0),
+    }
+    (score,) = found["hard"].results[0].scores
+    assert (score.n_rows, score.count, score.n_failed) == (2, 1, 1)

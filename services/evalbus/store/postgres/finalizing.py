@@ -140,8 +140,8 @@ class PostgresFinals:
                     aggregate, benchmark, *names.columns(layout, found.whole)
                 )
                 for of_slice, part in zip(slices, found.parts(), strict=True):
-                    of_slice.n_rows += part.n_rows
-                    of_slice.n_failed += part.n_failed
+                    of_slice.n_rows += part.n_answers
+                    of_slice.n_failed += part.n_failed_answers
                     of_slice.results += await asyncio.to_thread(
                         aggregate, benchmark, *names.columns(layout, part)
                     )

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import orjson
 
@@ -33,9 +34,26 @@ class StoredValues:
 
     n_rows: int
     n_failed: int
+    """Rows all of whose answers failed."""
     values: "Sequence[array[float]]"
     truths: "Sequence[array[float]]"
     sums: Sequence[Sum]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceValues(StoredValues):
+    n_answers: int
+    """A row that was answered repeatedly has several."""
+    n_failed_answers: int
+
+
+class _Members(NamedTuple):
+    """Of each row, as the query has them."""
+
+    slices: "array[int]"
+    is_failed: "array[int]"
+    n_answers: "array[int]"
+    n_failed: "array[int]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,27 +62,27 @@ class ValuesInSlices:
 
     whole: StoredValues
     n_slices: int
-    _members: "array[int]"
-    """The slices of each row, a bit for each."""
-    _failed: bytes
-    """A byte for each row, 1 if it failed."""
+    _members: "_Members"
     _sums: Sequence[Sequence[Sum]]
     """For each slice, then for the rows of none."""
 
-    def parts(self) -> Iterator[StoredValues]:
+    def parts(self) -> Iterator[SliceValues]:
         """Of each slice, and at last of the rows that are in none; nothing without slices."""
         if not self.n_slices:
             return
         # Loaded where a result is made: a service that makes none does well without its 30 MB.
         import numpy as np
 
-        members = np.frombuffer(self._members, dtype=np.int64)
-        failed = np.frombuffer(self._failed, dtype=np.uint8)
+        bits, is_failed, n_answers, n_failed = (
+            np.frombuffer(column, dtype=np.int64) for column in self._members
+        )
         for place in range(self.n_slices + 1):
-            chosen = members == 0 if place == self.n_slices else (members >> place) & 1 == 1
-            yield StoredValues(
+            chosen = bits == 0 if place == self.n_slices else (bits >> place) & 1 == 1
+            yield SliceValues(
                 n_rows=int(chosen.sum()),
-                n_failed=int(failed[chosen].sum()),
+                n_failed=int(is_failed[chosen].sum()),
+                n_answers=int(n_answers[chosen].sum()),
+                n_failed_answers=int(n_failed[chosen].sum()),
                 values=[
                     array("d", np.frombuffer(one)[chosen].tobytes()) for one in self.whole.values
                 ],
@@ -90,7 +108,6 @@ async def read_values(
     n_rows, n_failed, values = await read(connection, layout, key, size)
     sums = [[Sum() for _ in layout.counted] for _ in range(n_slices + 2 if n_slices else 1)]
     await _add_counts(connection, layout, key, size, sums)
-    members, failed = await _members(connection, key, size if n_slices else 0)
     return ValuesInSlices(
         whole=StoredValues(
             n_rows=n_rows,
@@ -100,8 +117,7 @@ async def read_values(
             sums=sums[0],
         ),
         n_slices=n_slices,
-        _members=members,
-        _failed=failed,
+        _members=await _members(connection, key, size if n_slices else 0),
         _sums=sums[1:],
     )
 
@@ -169,16 +185,17 @@ def _mean_said(truths: Sequence[float]) -> float:
     return math.fsum(said) / len(said) if said else math.nan
 
 
-async def _members(connection: Connection, key: Key, size: int) -> "tuple[array[int], bytes]":
-    members, failed = array("q"), bytearray()
+async def _members(connection: Connection, key: Key, size: int) -> _Members:
+    members = _Members(*(array("q") for _ in _Members._fields))
     for rows in _slabs(size):
         slab = await connection.fetchrow(SQL.members, *key, *rows)
         assert slab, "an aggregate always has a row"
-        members.frombytes(slab["slices"] or b"")
-        failed += slab["failed"] or b""
+        for column, part in zip(members, slab.values(), strict=True):
+            column.frombytes(part or b"")
     if sys.byteorder == "little":
-        members.byteswap()
-    return members, bytes(failed)
+        for column in members:
+            column.byteswap()
+    return members
 
 
 async def _add_counts(

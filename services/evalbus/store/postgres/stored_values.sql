@@ -42,13 +42,16 @@ GROUP BY row_index
 ORDER BY row_index;
 
 -- name: members
--- Of each row that has a score the slices that it is in, and whether it failed: packed, in the same order as the values.
--- Each item is looked up for itself: of a job that was stored just now the planner knows nothing.
+-- Of each row that has a score the slices that it is in, whether it failed, and how many answers it had, failed ones
+-- apart: packed, in the same order as the values. Each item is looked up for itself: of a job that was stored just now
+-- the planner knows nothing.
 SELECT
     string_agg(int8send(i.slices), '' ORDER BY s.row_index) AS slices,
-    string_agg(CASE WHEN s.is_failed THEN '\x01'::bytea ELSE '\x00' END, '' ORDER BY s.row_index) AS failed
+    string_agg(int8send(s.n_failed / s.n_answers), '' ORDER BY s.row_index) AS is_failed,
+    string_agg(int8send(s.n_answers), '' ORDER BY s.row_index) AS n_answers,
+    string_agg(int8send(s.n_failed), '' ORDER BY s.row_index) AS n_failed
 FROM (
-    SELECT row_index, bool_and(is_failed) AS is_failed
+    SELECT row_index, count(*) AS n_answers, count(*) FILTER (WHERE is_failed) AS n_failed
     FROM score
     WHERE job_no = $1 AND dataset_no = $2 AND model_no = $3 AND month = $4
         AND row_index >= $5 AND row_index < $6
