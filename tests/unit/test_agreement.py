@@ -250,6 +250,13 @@ def test_without_a_row_that_has_both_there_is_no_agreement(
     )
 
 
+def test_rows_with_one_of_both_are_counted_apart_and_change_nothing() -> None:
+    found = of([1.0, 0.0, 1.0, 1.0, NAN, NAN], [1.0, 0.0, 0.0, NAN, 1.0, NAN])
+
+    assert (found.count, found.without_truth, found.without_value) == (3, 1, 1)
+    assert measures_of(found) == measures_of(of([1.0, 0.0, 1.0], [1.0, 0.0, 0.0]))
+
+
 def test_where_everybody_says_the_same_of_every_row_only_the_share_is_known() -> None:
     found = of([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
 

@@ -51,7 +51,7 @@ class Moments:
         if spread_of_x <= 0 or spread_of_y <= 0:
             return None
         together = n * self.xy - self.x * self.y
-        root = math.sqrt(min(together**2 / (spread_of_x * spread_of_y), Fraction(1)))
+        root = math.sqrt(together**2 / (spread_of_x * spread_of_y))
         return -root if together < 0 else root
 
     def interval_alpha(self) -> float | None:
