@@ -58,21 +58,24 @@ class Found:
         return self.difference / math.sqrt(squares / freedom)
 
     @property
-    def is_large_enough(self) -> bool:
-        if self.difference * self.look.correlation <= 0:
-            return (
-                False  # the thirds say otherwise than the whole: nothing that a sentence could tell
-            )
+    def is_worth_telling(self) -> bool:
+        """Large enough, and the means say what the ranks say; else there is no plain sentence."""
+        low, high = self.interval(level=1 - LEVEL)
+        if low <= 0 <= high or self.difference * self.look.correlation <= 0:
+            return False
         is_group = self.look.feature.wording.kind == "group"
         return abs(self.cohens_d) >= D_MIN and (
             is_group or abs(self.look.correlation) >= CORRELATION_MIN
         )
 
+    def interval(self, *, level: float) -> Interval:
+        return intervals.of_difference(self.inside, self.outside, level=level)
+
 
 def drivers_of(looked: Sequence[Look], looks: Looks, *, of_several_models: bool) -> Drivers:
     """What is certain and large enough, the strongest first; each only once of those that say the same."""
     certain = [_found(look) for look in looked if looks.adjusted(look.number) < LEVEL]
-    large = [found for found in certain if found is not None and found.is_large_enough]
+    large = [found for found in certain if found is not None and found.is_worth_telling]
     # Sorting keeps the order of the features among equals.
     large.sort(key=lambda found: -_strength(found))
     kept = _without_repetition(large)
@@ -164,7 +167,7 @@ def _room_for(kept: Sequence[tuple[Found, list[str]]]) -> list[tuple[Found, list
 
 def _driver(found: Found, also: Sequence[str], looks: Looks, *, says_model: bool) -> Driver:
     look, outcome = found.look, found.look.outcome
-    interval = intervals.of_difference(found.inside, found.outside, level=1 - LEVEL)
+    interval = found.interval(level=1 - LEVEL)
     d = found.cohens_d
     return Driver(
         model=outcome.model,
@@ -179,9 +182,7 @@ def _driver(found: Found, also: Sequence[str], looks: Looks, *, says_model: bool
         up_to=None if found.up_to is None else rounded(found.up_to),
         difference=rounded(found.difference),
         interval=both_rounded(interval),
-        interval_of_all=both_rounded(
-            intervals.of_difference(found.inside, found.outside, level=looks.level_of_all)
-        ),
+        interval_of_all=both_rounded(found.interval(level=looks.level_of_all)),
         cohens_d=rounded(d) if math.isfinite(d) else None,
         correlation=rounded(look.correlation),
         correlation_interval=both_rounded(

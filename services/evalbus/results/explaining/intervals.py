@@ -72,10 +72,9 @@ def _newcombe(shares: tuple[float, float], counts: tuple[int, int], z: float) ->
         _wilson(share, count, z) for share, count in zip(shares, counts, strict=True)
     )
     difference = shares[0] - shares[1]
-    return (
-        difference - math.hypot(shares[0] - low_1, high_2 - shares[1]),
-        difference + math.hypot(high_1 - shares[0], shares[1] - low_2),
-    )
+    below = difference - math.hypot(shares[0] - low_1, high_2 - shares[1])
+    above = difference + math.hypot(high_1 - shares[0], shares[1] - low_2)
+    return (max(below, -1.0), min(above, 1.0))
 
 
 def _wilson(share: float, count: int, z: float) -> Interval:

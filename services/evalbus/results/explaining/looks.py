@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 ROWS_MIN: Final = 20
 GROUP_ROWS_MIN: Final = 10
 """Of fewer rows nothing is said."""
-LARGEST: Final = 1e150
-"""Values are kept within what can be squared."""
+LARGEST: Final = 1e70
+"""Values are kept within what can be squared twice."""
 
 
 @dataclass(kw_only=True)
