@@ -114,7 +114,7 @@ class ExportJob(Closed):
     sep: Annotated[Character, Field(description="Of CSV: between cells.")] = ","
     quotechar: Annotated[Character, Field(description="Of CSV: around a cell that needs it.")] = '"'
     escapechar: Annotated[
-        Character, Field(description="Of CSV: before a quote inside of a cell.")
+        Character, Field(description="Of CSV: doubled inside of a cell, as a quote is.")
     ] = "\\"
     neutralise: Annotated[
         bool, Field(description="Of CSV: an apostrophe before text that a spreadsheet would run.")
