@@ -25,13 +25,10 @@ from evalbus.store.ports.dispatching import (
 )
 from evalbus.store.ports.events import EventStore, EventToPublish
 from evalbus.store.ports.explaining import (
-    EXPLAINED_ANSWERS_MAX,
-    EXPLAINED_BYTES_MAX,
-    EXPLAINED_ROWS_MAX,
-    EXPLAINED_TEXT_BYTES_MAX,
     AnswerToExplain,
     AskedOfModel,
     DatasetToExplain,
+    ExplainingLimits,
     ExplainingStore,
     JobToExplain,
     RowToExplain,
@@ -53,10 +50,6 @@ from evalbus.store.ports.upkeep import UNCONFIRMED_SECONDS, UpkeepStore
 from evalbus.store.ports.uploads import UploadStore
 
 __all__ = [
-    "EXPLAINED_ANSWERS_MAX",
-    "EXPLAINED_BYTES_MAX",
-    "EXPLAINED_ROWS_MAX",
-    "EXPLAINED_TEXT_BYTES_MAX",
     "UNCONFIRMED_SECONDS",
     "Aggregate",
     "AnswerStore",
@@ -76,6 +69,7 @@ __all__ = [
     "DispatchStore",
     "EventStore",
     "EventToPublish",
+    "ExplainingLimits",
     "ExplainingStore",
     "ExportLease",
     "ExportStore",

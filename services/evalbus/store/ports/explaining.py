@@ -3,20 +3,25 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.queries import JobNamed
 
-EXPLAINED_ROWS_MAX: Final = 20_000
-"""Of each dataset: of a larger one every second row is looked at, every third, and so on."""
-EXPLAINED_ANSWERS_MAX: Final = 100_000
-"""Of all rows of a job together, a repeat counted like an answer."""
-EXPLAINED_BYTES_MAX: Final = 128 * 1024 * 1024
-"""The same for their texts."""
-EXPLAINED_TEXT_BYTES_MAX: Final = 64 * 1024
-"""A longer item or sample is not looked into."""
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainingLimits:
+    """How much of a job is looked at."""
+
+    rows_max: int = 20_000
+    """Of each dataset: of a larger one every second row is looked at, every third, and so on."""
+    answers_max: int = 100_000
+    """Of all datasets together, a repeat counted like an answer."""
+    bytes_max: int = 128 * 1024 * 1024
+    """The same for items and samples."""
+    text_bytes_max: int = 64 * 1024
+    """A longer item or sample is not looked into."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 from evalbus.errors import NotFound
 from evalbus.store.ports import (
-    EXPLAINED_ANSWERS_MAX,
-    EXPLAINED_BYTES_MAX,
-    EXPLAINED_ROWS_MAX,
-    EXPLAINED_TEXT_BYTES_MAX,
     AnswerToExplain,
     AskedOfModel,
     DatasetToExplain,
+    ExplainingLimits,
     JobToExplain,
     Layout,
     LayoutOf,
@@ -32,13 +29,19 @@ if TYPE_CHECKING:
 SQL = load("explaining.sql")
 
 SLAB_ANSWERS = 4000
-"""Held at a time, as rows times the answers of each."""
+"""Held at a time."""
 
 
 class PostgresExplaining:
-    def __init__(self, database: Database, layout_of: LayoutOf) -> None:
+    def __init__(
+        self,
+        database: Database,
+        layout_of: LayoutOf,
+        limits: ExplainingLimits = ExplainingLimits(),
+    ) -> None:
         self._database = database
         self._layout_of = layout_of
+        self._limits = limits
 
     async def job(self, named: JobNamed) -> JobToExplain:
         async with self._database.transaction() as connection:
@@ -59,7 +62,7 @@ class PostgresExplaining:
                 benchmark=benchmark,
                 finished_at=record["finished_at"],
                 is_complete=record["status"] == "completed",
-                datasets=await _datasets(connection, record, benchmark),
+                datasets=await _datasets(connection, record, benchmark, self._limits),
             )
 
     async def rows(
@@ -72,15 +75,18 @@ class PostgresExplaining:
             last = min(first + step, dataset.n_rows) - 1
             place = (job.job_no, job.month, dataset.dataset_no, first, last, dataset.every)
             async with self._database.transaction() as connection:
-                items = await connection.fetch(SQL.items, *place, EXPLAINED_TEXT_BYTES_MAX)
+                items = await connection.fetch(SQL.items, *place, self._limits.text_bytes_max)
                 answers = await connection.fetch(
-                    SQL.answers, *place, EXPLAINED_TEXT_BYTES_MAX, n_models
+                    SQL.answers, *place, self._limits.text_bytes_max, n_models
                 )
             yield _rows(items, answers, layout, n_models)
 
 
 async def _datasets(
-    connection: Connection, job: "asyncpg.Record", benchmark: Benchmark
+    connection: Connection,
+    job: "asyncpg.Record",
+    benchmark: Benchmark,
+    limits: ExplainingLimits,
 ) -> list[DatasetToExplain]:
     job_no: int = job["job_no"]
     sizes = await connection.fetchrow(SQL.sizes, job_no)
@@ -95,8 +101,8 @@ async def _datasets(
         for record in await connection.fetch(SQL.asked, job_no)
     }
     n_datasets, n_models = len(benchmark.datasets), len(benchmark.models)
-    answers_max = EXPLAINED_ANSWERS_MAX // (n_datasets * max(sizes["answers_of_row"], 1))
-    rows_max = max(min(EXPLAINED_ROWS_MAX, answers_max), 1)
+    answers_max = limits.answers_max // (n_datasets * max(sizes["answers_of_row"], 1))
+    rows_max = max(min(limits.rows_max, answers_max), 1)
     found: list[DatasetToExplain] = []
     for dataset_no, (dataset, n_rows) in enumerate(
         zip(benchmark.datasets, sizes["datasets"], strict=True)
@@ -105,14 +111,14 @@ async def _datasets(
         size: int = await connection.fetchval(
             SQL.weigh,
             *(job_no, job["month"], dataset_no, n_rows, every),
-            *(EXPLAINED_TEXT_BYTES_MAX, n_models),
+            *(limits.text_bytes_max, n_models),
         )
         found.append(
             DatasetToExplain(
                 dataset_no=dataset_no,
                 name=dataset.name,
                 n_rows=n_rows,
-                every=every * max(math.ceil(size * n_datasets / EXPLAINED_BYTES_MAX), 1),
+                every=every * max(math.ceil(size * n_datasets / limits.bytes_max), 1),
                 asked=[asked.get((dataset_no, model_no)) for model_no in range(n_models)],
             )
         )
