@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite, nan
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -17,6 +17,22 @@ from evalbus_schemas.names import reference
 
 Names = tuple[str, str]
 """Metric and score."""
+
+_Item = tuple[int, int, str, str, int, bool]
+_Answer = tuple[
+    int,
+    int,
+    int,
+    bool,
+    list[float],
+    str,
+    float | None,
+    str | None,
+    str | None,
+    list[float] | None,
+    bool,
+]
+"""What a record of either query has, in its order: taken apart at once, for there are millions."""
 
 MEMBERSHIPS_REMEMBERED = 4096
 """Combinations of slices."""
@@ -75,22 +91,41 @@ class DatapointLines:
         answers: Iterable["asyncpg.Record"],
     ) -> Iterator[str]:
         """A line for each item; answers of a row come in the order of models and repeats."""
-        samples: dict[int, list[str]] = {}
-        scores: dict[int, list[str]] = {}
-        for answer in answers:
-            row: int = answer["row_index"]
-            samples.setdefault(row, []).append(self._sample_of(answer))
-            scores.setdefault(row, []).append(self._scores_of(answer))
-        for item in items:
-            row = item["row_index"]
-            slices: int = item["slices"]
+        samples: dict[int, str] = {}
+        scores: dict[int, str] = {}
+        for answer in cast("Iterable[_Answer]", answers):
+            (
+                model_no,
+                row,
+                repeat,
+                is_failed,
+                values,
+                sample,
+                latency,
+                errors,
+                remarks,
+                truths,
+                _,
+            ) = answer
+            written = _sample(
+                self._models[model_no], repeat, sample, is_failed=is_failed, latency_seconds=latency
+            )
+            # Two values may be too large to be added up: then it only takes longer.
+            if not (errors or remarks or truths) and isfinite(sum(values)):
+                scored = self._plain_scores(model_no, repeat) % tuple(values)
+            else:
+                scored = self._annotated_scores(model_no, repeat, values, errors, remarks, truths)
+            if row in samples:
+                written, scored = f"{samples[row]},{written}", f"{scores[row]},{scored}"
+            samples[row], scores[row] = written, scored
+        for _, row, row_id, item, slices, _ in cast("Iterable[_Item]", items):
             yield self._line(
                 dataset_no,
                 row,
-                item["row_id"],
-                item["item"],
-                ",".join(samples.get(row, ())),
-                ",".join(scores.get(row, ())),
+                row_id,
+                item,
+                samples.get(row, ""),
+                scores.get(row, ""),
                 self._membership.get(slices) or self._written_membership(slices),
             )
 
@@ -118,28 +153,6 @@ class DatapointLines:
             self._membership[slices] = written
         return written
 
-    def _sample_of(self, answer: "asyncpg.Record") -> str:
-        model_no: int = answer["model_no"]
-        return _sample(
-            self._models[model_no],
-            answer["repeat"],
-            answer["sample"],
-            is_failed=answer["is_failed"],
-            latency_seconds=answer["latency"],
-        )
-
-    def _scores_of(self, answer: "asyncpg.Record") -> str:
-        values: list[float] = answer["scores"]
-        if (
-            answer["errors"] is None
-            and answer["remarks"] is None
-            and answer["truths"] is None
-            # Nor if two of them are too large to be added up: then it only takes longer.
-            and isfinite(sum(values))
-        ):
-            return self._plain_scores(answer["model_no"], answer["repeat"]) % tuple(values)
-        return self._annotated_scores(answer, values)
-
     def _plain_scores(self, model_no: int, repeat: int) -> str:
         """With a place for each value, whose shortest notation is JSON as well."""
         plain = self._plain.get((model_no, repeat))
@@ -151,12 +164,19 @@ class DatapointLines:
             self._plain[model_no, repeat] = plain
         return plain
 
-    def _annotated_scores(self, answer: "asyncpg.Record", values: Sequence[float]) -> str:
-        place = (answer["model_no"], answer["repeat"])
-        said = _remarks(answer["remarks"])
-        wrong = _errors(answer["errors"])
+    def _annotated_scores(
+        self,
+        model_no: int,
+        repeat: int,
+        values: Sequence[float],
+        errors: str | None,
+        remarks: str | None,
+        given: Sequence[float] | None,
+    ) -> str:
+        place = (model_no, repeat)
+        said, wrong = _remarks(remarks), _errors(errors)
         # Nothing of a row that was scored before there was anything to compare with.
-        truths = dict(zip(self._with_truth, answer["truths"] or (), strict=False))
+        truths = dict(zip(self._with_truth, given or (), strict=False))
         entries: list[JsonObject] = []
         for (names, score), value in zip(self._scores, values, strict=True):
             remark = said.get(names, {})
