@@ -156,7 +156,7 @@ class Peaks:
                         self._sample(f"{name} child", child)
 
     def _sample(self, name: str, pid: int) -> None:
-        self.mb[name] = max(self.mb.get(name, 0), _rss_mb(pid))
+        self.mb[name] = max(self.mb.get(name, 0), rss_mb(pid))
 
 
 def _children(pid: int) -> list[int]:
@@ -173,7 +173,7 @@ def _is_postgres(pid: int) -> bool:
         return True
 
 
-def _rss_mb(pid: int) -> int:
+def rss_mb(pid: int | str) -> int:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
