@@ -1,5 +1,6 @@
 """The README says what is so."""
 
+import json
 import re
 from typing import Any
 
@@ -10,8 +11,12 @@ from evalbus.cli.exits import Exit
 from evalbus.filters import parse_filter
 from evalbus.filters.results import RESULT_FIELDS
 from evalbus.metrics import METRICS, Batch, Metric, build_metric
+from evalbus.metrics.ground_truth import ground_truths_of
+from evalbus.models import RecordedModel, build_model
+from evalbus.producer.slicing import Slicing
 from evalbus.settings import Settings
-from evalbus_schemas.benchmark import MetricPlugin
+from evalbus_schemas.base import JsonObject
+from evalbus_schemas.benchmark import MetricPlugin, Plugin, Slice
 from evalbus_schemas.chunks import RowLimits
 from tests.readme import README, rewritten
 
@@ -54,6 +59,34 @@ def test_its_filters_are_understood_and_both_spellings_mean_the_same() -> None:
         assert mapping == words
 
 
+def test_its_slices_and_ground_truth_are_understood() -> None:
+    written = yaml_block("slices:")
+    item: JsonObject = {
+        "level": "hard",
+        "steps": 6,
+        "meta": {"source": "web"},
+        "answer_liked": True,
+    }
+
+    slicing = Slicing([Slice.model_validate(one) for one in written["slices"]])
+    (metric,) = (MetricPlugin.model_validate(one) for one in written["metrics"])
+    (model,) = (build_model(Plugin.model_validate(one), RowLimits()) for one in written["models"])
+
+    assert slicing.memberships([b"{}", json.dumps(item).encode()]) == [0, 0b11]
+    (truth,) = ground_truths_of(metric, build_metric(metric, RowLimits()), RowLimits())
+    assert isinstance(model, RecordedModel)
+    assert truth.said([item], model.answer([item | {"answer": "Paris"}])) == [1.0]
+
+
+def yaml_block(part: str) -> Any:
+    """The first one with these words in it."""
+    blocks = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    found = next(
+        block for block in blocks if f"\n{part}" in f"\n{block}" and "datasets:" not in block
+    )
+    return YAML(typ="safe").load(found)
+
+
 def test_its_metric_can_be_used_as_it_stands() -> None:
     code = next(
         block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "Metric)" in block
@@ -69,12 +102,7 @@ def test_its_metric_can_be_used_as_it_stands() -> None:
 
 
 def test_its_metrics_are_metrics() -> None:
-    block = next(
-        block
-        for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-        if block.startswith("metrics:")
-    )
-    written = YAML(typ="safe").load(block)["metrics"]
+    written = yaml_block("metrics:")["metrics"]
 
     built = [build_metric(MetricPlugin.model_validate(one), RowLimits()) for one in written]
 
