@@ -37,11 +37,11 @@ class PostgresExplaining:
         self,
         database: Database,
         layout_of: LayoutOf,
-        limits: ExplainingLimits = ExplainingLimits(),
+        limits: ExplainingLimits | None = None,
     ) -> None:
         self._database = database
         self._layout_of = layout_of
-        self._limits = limits
+        self._limits = limits or ExplainingLimits()
 
     async def job(self, named: JobNamed) -> JobToExplain:
         async with self._database.transaction() as connection:
