@@ -231,3 +231,27 @@ async def test_items_that_have_hardly_a_field_in_common_are_no_table(config: Exp
 
     with pytest.raises(WrongExport, match="too many for a table"):
         await a_file(config, points)
+
+
+async def test_short_lines_of_a_wide_table_all_come() -> None:
+    points = [a_datapoint(number, {f"f{number % 1000}": number}) for number in range(1200)]
+
+    lines = (await a_file(CsvExportConfig(), points)).decode().splitlines()
+
+    assert [line.partition(",")[0] for line in lines[1:]] == [
+        f'"capitals::{number}"' for number in range(1200)
+    ]
+
+
+@pytest.mark.parametrize("config", [CsvExportConfig(), ParquetExportConfig()])
+async def test_a_carriage_return_between_words_of_json_ends_no_line(config: ExportConfig) -> None:
+    odd = json.dumps(a_datapoint(5, {"n": 3})).replace('"n": 3', '"n":\r3')
+
+    file = await a_file(config, [odd])
+
+    table = (
+        pd.read_csv(io.BytesIO(file))
+        if isinstance(config, CsvExportConfig)
+        else pq.read_table(io.BytesIO(file)).to_pandas()
+    )
+    assert list(table["n"]) == [3]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
@@ -117,6 +118,36 @@ async def test_whoever_gives_up_leaves_what_was_there(config: ExportConfig, old:
     assert content(old.parent) == {"run.out": "of yesterday"}
 
 
+@pytest.mark.parametrize("config", FORMATS)
+async def test_nobody_is_gone_before_the_thread_that_writes(
+    config: ExportConfig, old: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(LocalFile):
+        def write(self, chunk: bytes) -> None:
+            begun.set()
+            assert may_go_on.wait(10)
+            super().write(chunk)
+            written.append(chunk)
+
+    begun, may_go_on = threading.Event(), threading.Event()
+    written: list[bytes] = []
+    file = Slow(old)
+    pages = pages_of([a_datapoint(0)])
+    task = asyncio.create_task(save(file_chunks(pages, config, folder=file.folder), file))
+    assert await asyncio.to_thread(begun.wait, 10)
+
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=0.05)
+    assert not done
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert len(written) == 1
+    assert content(old.parent) == {"run.out": "of yesterday"}
+    assert not caplog.records
+
+
 @pytest.mark.usefixtures("small_disk")
 @pytest.mark.parametrize("config", FORMATS)
 async def test_a_full_disk_is_told_with_the_path_and_leaves_what_was_there(
@@ -144,10 +175,11 @@ def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
 def test_nothing_is_written_below_a_file(old: Path) -> None:
     path = old / "run.json"
 
-    with pytest.raises(NotADirectoryError, match=r"run\.out/run\.json"):
-        LocalFile(path)
-    with pytest.raises(NotADirectoryError, match=r"run\.out/below/run\.json"):
-        LocalFile(old / "below" / "run.json")
+    with pytest.raises(NotADirectoryError, match=r"run\.out/run\.json"), LocalFile(path):
+        pass
+    below = old / "below" / "run.json"
+    with pytest.raises(NotADirectoryError, match=r"run\.out/below/run\.json"), LocalFile(below):
+        pass
 
     assert content(old.parent) == {"run.out": "of yesterday"}
 
@@ -172,5 +204,6 @@ def test_a_link_stays_one_and_leads_to_the_new_file(old: Path, tmp_path: Path) -
 
 def test_a_place_without_the_right_to_write_is_named() -> None:
     # Where nobody makes files, whoever runs the tests.
-    with pytest.raises(OSError, match=r"'/sys/run\.json'"):
-        LocalFile(Path("/sys/run.json"))
+    nowhere = LocalFile(Path("/sys/run.json"))
+    with pytest.raises(OSError, match=r"'/sys/run\.json'"), nowhere:
+        pass

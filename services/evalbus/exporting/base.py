@@ -1,10 +1,11 @@
 """Where the bytes of an export go, how it is run in threads, and what it refuses."""
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, TypeVarTuple
 
-from anyio import to_thread
+from anyio import CancelScope
 
 from evalbus.errors import Invalid
 
@@ -42,4 +43,12 @@ class Sink(Protocol):
 
 async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
     """Off the event loop. Whoever is cancelled meanwhile goes on only when the thread is done with its files."""
-    return await to_thread.run_sync(function, *args)
+    working = asyncio.ensure_future(asyncio.to_thread(function, *args))
+    # A cancelled scope says so again and again, a cancelled task hears it once: to wait, both are needed.
+    with CancelScope(shield=True):
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])
+            raise
+    return working.result()

@@ -15,8 +15,8 @@ from evalbus.exporting.base import WrongExport
 class LocalFile:
     """A Sink: folders are made, and a file that was there is replaced once the new one is whole and on the disk.
 
-    Raises WrongExport for a path that is no place for a file, and OSError (no right to write, disk full) that names
-    the path as it was given.
+    Raises WrongExport for a path that is no place for a file, and where it is entered and from then on OSError (no
+    right to write, disk full) that names the path as it was given.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,10 +27,7 @@ class LocalFile:
                 raise WrongExport(
                     f"{path} is not a file that could be replaced", {"found": str(path)}
                 )
-            self._make_folder()
             self._unfinished = self._target.with_name(f".evalbus-{uuid4().hex}.part")
-            # Closed where the context is left.
-            self._file = self._unfinished.open("xb")
 
     @property
     def folder(self) -> Path:
@@ -38,6 +35,10 @@ class LocalFile:
         return self._target.parent
 
     def __enter__(self) -> Self:
+        with self._named():
+            self._make_folder()
+            # Closed where the context is left.
+            self._file = self._unfinished.open("xb")
         return self
 
     def __exit__(

@@ -1,6 +1,7 @@
 """The datapoints of a job as lines of a table, one for each answer."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from evalbus.exporting.columns import OUTPUT, Columns, PartOf, Survey, parts_of
 from evalbus.exporting.decoding import Datapoint, datapoint
 from evalbus.exporting.waiting import Waiting
 from evalbus_schemas.exports import ExportHead
+
+CELLS_MAX = 1_000_000
+"""Held at a time; what they say is in about 1 MiB."""
 
 Line = list[Any]
 """A cell for each column: JSON values, None where there is none. The slices are a list."""
@@ -30,16 +34,25 @@ async def in_table(
         async for lines in pages:
             await in_thread(_look, lines.encode(), survey, waiting)
         columns = survey.columns()
-        batches = (list(_lines(batch, columns)) for batch in waiting.batches())
-        chunks = write(columns, batches)
+        chunks = write(columns, _batches(waiting, columns))
         while (chunk := await in_thread(next, chunks, None)) is not None:
             yield chunk
 
 
 def _look(text: bytes, survey: Survey, waiting: Waiting) -> None:
-    for line in text.splitlines():
+    # By line feeds alone: a carriage return between two words of JSON is a blank like any other.
+    for line in text.removesuffix(b"\n").split(b"\n") if text else ():
         survey.see(datapoint(line))
     waiting.add(text)
+
+
+def _batches(waiting: Waiting, columns: Columns) -> Iterator[list[Line]]:
+    """Short lines become wide ones where every item has other fields."""
+    lines_max = max(CELLS_MAX // len(columns.all), 1)
+    for batch in waiting.batches():
+        lines = _lines(batch, columns)
+        while some := list(islice(lines, lines_max)):
+            yield some
 
 
 def _lines(batch: list[bytes], columns: Columns) -> Iterator[Line]:
