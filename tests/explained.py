@@ -103,7 +103,6 @@ def explained(
     for seen, of_dataset in zip(columns, rows, strict=True):
         for first in range(0, len(of_dataset), at_a_time):
             seen.add(of_dataset[first : first + at_a_time])
-        seen.finish()
     return explain(job, columns)
 
 

@@ -210,11 +210,11 @@ def test_looking_more_often_needs_more_to_be_certain() -> None:
     flags = [chance.random() < 0.5 for _ in range(200)]
     scores = [chance.gauss(0.2 * flag, 1) for flag in flags]
     few = [{"flag": flag} for flag in flags]
-    many = [item | {f"other-{place}": chance.random() for place in range(60)} for item in few]
+    many = [item | {f"other-{place}": chance.random() for place in range(31)} for item in few]
 
     of_few, of_many = explained_scores(few, scores), explained_scores(many, scores)
 
-    assert (of_few.looks, of_many.looks) == (1, 61)
+    assert (of_few.looks, of_many.looks) == (1, 32)
     assert [driver.feature for driver in drivers_in(of_few)] == ["item.flag=true"]
     assert drivers_in(of_many) == []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from evalbus.results.explaining.field_columns import FieldColumns
-from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, cut, fields_of, parsed
+from evalbus.results.explaining.fields import begun, fields_of, parsed
 from evalbus.results.explaining.model_columns import ModelColumns
 from evalbus.store.ports import RowToExplain
 from evalbus_schemas.base import JsonObject
@@ -23,6 +23,7 @@ class DatasetColumns:
         self.row_indexes: list[int] = []
         self.row_ids: list[str] = []
         self.excerpts: list[str] = []
+        """The beginning of each item, still to be cut."""
         self.n_too_long = self.n_repeated = 0
         self.fields = FieldColumns()
         self.models = [ModelColumns(n_scores, n_truths) for _ in range(n_models)]
@@ -58,12 +59,6 @@ class DatasetColumns:
             self._seen.add(digest)
         self.fields.add(fields_of(item), place)
 
-    def finish(self) -> None:
-        """Every row is here."""
-        self.fields.finish(self.n_rows)
-        for model in self.models:
-            model.fields.finish(self.n_rows)
-
     def in_slice(self, place: int) -> "Numbers":
         """1 for the rows in the slice at that place of the benchmark."""
         import numpy as np
@@ -85,4 +80,4 @@ def _excerpt(text: str | None, item: JsonObject) -> str:
     if text is None:
         return "(too long to be shown)"
     first = next((value for _, value in fields_of(item) if isinstance(value, str) and value), text)
-    return cut(first, EXCERPT_CHARACTERS)
+    return begun(first)

@@ -40,7 +40,7 @@ def explain_data(
         dataset=reference,
         rows=_rows(columns, dataset),
         fields=_fields(fields, columns.n_rows),
-        lengths=_lengths(fields),
+        lengths=_lengths(fields, columns.n_rows),
         duplicates=_duplicates(columns),
         scripts=_scripts(fields),
         answers=_answers(columns, dataset, models),
@@ -72,7 +72,7 @@ def _fields(fields: Sequence[FieldColumn], n_rows: int) -> FieldsSeen:
             missing=n_rows - field.n_present,
             empty=field.n_empty,
             types=dict(sorted(field.types.items())),
-            values=spread_of(field.numbers),
+            values=spread_of(field.numbers(n_rows)),
         )
         for field in fields
     )
@@ -96,10 +96,10 @@ def _fields(fields: Sequence[FieldColumn], n_rows: int) -> FieldsSeen:
     return FieldsSeen(fields=seen, text=f"{text}.")
 
 
-def _lengths(fields: Sequence[FieldColumn]) -> Lengths:
+def _lengths(fields: Sequence[FieldColumn], n_rows: int) -> Lengths:
     found: list[TextLength] = []
     for field in fields:
-        facts = field.texts.facts
+        facts = field.texts.facts(n_rows)
         characters, words = spread_of(facts["characters"]), spread_of(facts["words"])
         if characters and words:
             largest = spread_of(facts["largest_number"])
@@ -118,7 +118,7 @@ def _duplicates(columns: DatasetColumns) -> Duplicates:
     repeated = tuple(
         Repeated(name=field.name, rows=field.texts.repeated)
         for field in columns.fields
-        if field.texts.repeated and not field.categories
+        if field.texts.repeated and not field.is_categorical
     )
     notes = [
         f"{counted(columns.n_repeated, 'item')} ({share(columns.n_repeated, columns.n_rows)})"
@@ -164,7 +164,10 @@ def _answers(columns: DatasetColumns, dataset: DatasetToExplain, models: Sequenc
 
 def _answers_of(model: str, given: ModelColumns, asked: AskedOfModel | None) -> AnswersOfModel:
     empty, refusals = _count(given.empty), _count(given.refusals)
-    characters, latency = spread_of(given.texts.facts["characters"]), spread_of(given.latencies)
+    characters, latency = (
+        spread_of(given.texts.facts(len(given.excerpts))["characters"]),
+        spread_of(given.latencies),
+    )
     notes = [counted(given.n_answers, "answer")]
     notes += [
         f"{count} {word} ({share(count, given.n_answers)})"

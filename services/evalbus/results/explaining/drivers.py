@@ -147,7 +147,7 @@ def _without_repetition(found: Sequence[Found]) -> list[tuple[Found, list[str]]]
 def _say_the_same(one: Look, other: Look) -> bool:
     columns = (one.feature.column, other.feature.column)
     where = one.outcome.column.is_told & columns[0].is_told & columns[1].is_told
-    first, second = (column.centred(where) for column in columns)
+    first, second = (column.part(where).centred for column in columns)
     if first is None or second is None:
         return False
     return abs(correlation(first, second)) > SAME_CORRELATION

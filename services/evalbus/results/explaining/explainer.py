@@ -45,7 +45,6 @@ class Explainer:
         for seen, dataset in zip(columns, job.datasets, strict=True):
             async for rows in self.store.rows(job, dataset):
                 await asyncio.to_thread(seen.add, rows)
-            seen.finish()
         explanations = await asyncio.to_thread(explain, job, columns)
         if job.finished_at is not None:
             self._kept[job.job_id] = explanations

@@ -1,13 +1,14 @@
 """What can be told of each row that might go with its scores: slices, fields of the item, and the answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from evalbus.results.explaining.columns import DatasetColumns
-from evalbus.results.explaining.field_columns import FieldColumn, TextColumns
+from evalbus.results.explaining.field_columns import FieldColumn
 from evalbus.results.explaining.model_columns import OUTPUT, ModelColumns
-from evalbus.results.explaining.ranks import Column
+from evalbus.results.explaining.ranked import Column
+from evalbus.results.explaining.ranks import usual_of
 from evalbus.results.explaining.words import figure, quoted
 from evalbus_schemas.benchmark import NO_SLICE
 
@@ -67,7 +68,7 @@ def features_of_answers(columns: ModelColumns) -> list[Feature]:
     latency = Scale(most="longest latency", least="shortest", itself="the latency in seconds")
     n_rows = len(columns.excerpts)
     return [
-        *_of_texts(columns.texts, name, "the answer"),
+        *_of_texts(columns.texts.facts(n_rows), name, "the answer"),
         _group(f"{name}:empty", "whose answer is empty", columns.empty),
         _group(f"{name}:refusal", "whose answer reads like a refusal", columns.refusals),
         *_of_numbers("sample:latency_seconds", columns.latencies, latency),
@@ -78,13 +79,13 @@ def features_of_answers(columns: ModelColumns) -> list[Feature]:
 def _of_field(column: FieldColumn, of: str, n_rows: int) -> Iterator[Feature]:
     name, said = f"{of}.{column.name}", quoted(column.name)
     if column.n_present < n_rows:
-        yield _group(f"{name}:missing", f"without {said}", 1 - column.presence)
-    if column.categories:
-        yield from _of_categories(column.categories, name, said)
+        yield _group(f"{name}:missing", f"without {said}", column.is_missing(n_rows))
+    if column.is_categorical:
+        yield from _of_categories(column.categories(n_rows), name, said)
     else:
-        yield from _of_texts(column.texts, name, said)
-    yield from _of_numbers(name, column.numbers, _ends("highest {}", "lowest", "{}", said))
-    yield from _of_numbers(f"{name}:entries", column.sizes, _counts("entries", said))
+        yield from _of_texts(column.texts.facts(n_rows), name, said)
+    yield from _of_numbers(name, column.numbers(n_rows), _ends("highest {}", "lowest", "{}", said))
+    yield from _of_numbers(f"{name}:entries", column.sizes(n_rows), _counts("entries", said))
 
 
 def _of_categories(
@@ -103,8 +104,7 @@ def _of_categories(
         yield _group(f"{name}={label}", words, np.where(is_told, having, np.nan))
 
 
-def _of_texts(texts: TextColumns, name: str, said: str) -> Iterator[Feature]:
-    facts = texts.facts
+def _of_texts(facts: "Mapping[str, Numbers]", name: str, said: str) -> Iterator[Feature]:
     for fact in ("characters", "words", "lines", "numbers"):
         yield from _of_numbers(f"{name}:{fact}", facts[fact], _counts(fact, said))
     largest = _ends("largest numbers in {}", "smallest", "the largest number in {}", said)
@@ -120,16 +120,17 @@ def _of_numbers(name: str, values: "Numbers", scale: Scale) -> Iterator[Feature]
     import numpy as np
 
     told = values[np.isfinite(values)]
-    levels, counts = np.unique(told, return_counts=True)
-    if len(levels) < 2:
+    if not len(told) or (usual := usual_of(told)).n_levels == 1:
         return
-    most = int(counts.argmax())
-    if counts[most] * 2 <= len(told) and len(levels) > 2:
+    if usual.n_rows * 2 <= len(told) and usual.n_levels > 2:
         yield Feature(name=name, wording=scale, column=Column(values))
         return
-    usual = float(levels[most])
-    others = np.where(np.isfinite(values), (values != usual).astype(np.float64), np.nan)
-    yield _group(f"{name}!={figure(usual)}", f"where {scale.itself} is not {figure(usual)}", others)
+    others = np.where(np.isfinite(values), (values != usual.value).astype(np.float64), np.nan)
+    yield _group(
+        f"{name}!={figure(usual.value)}",
+        f"where {scale.itself} is not {figure(usual.value)}",
+        others,
+    )
 
 
 def _group(name: str, words: str, values: "Numbers") -> Feature:

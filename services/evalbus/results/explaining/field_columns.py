@@ -1,6 +1,5 @@
 """The fields of items and samples as columns: what is kept of them while they pass, a few numbers for each text."""
 
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,50 +7,61 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from evalbus.results.explaining.texts import NOTHING, TextFacts, facts_of, script_of
+from evalbus.results.explaining.texts import TextFacts, facts_of, script_of
 
 if TYPE_CHECKING:
     from evalbus.results.exact import Numbers
 
-FIELDS_MAX: Final = 64
+FIELDS_MAX: Final = 32
 """The first that appear; what an item has beyond them is not looked at."""
 CATEGORIES_MAX: Final = 12
 CATEGORY_CHARACTERS_MAX: Final = 64
 LARGEST: Final = 1e300
 
-NAN: Final = math.nan
+
+class Scattered:
+    """Numbers of some of the rows, as many of each: what most rows lack costs little."""
+
+    def __init__(self, width: int = 1) -> None:
+        self._width = width
+        self._rows = array("q")
+        self._values = array("d")
+
+    def add(self, row: int, values: Iterable[float]) -> None:
+        self._rows.append(row)
+        self._values.extend(values)
+
+    def columns(self, n_rows: int) -> "list[Numbers]":
+        """Over all rows, NaN for those that have none."""
+        import numpy as np
+
+        whole = np.full((self._width, n_rows), np.nan)
+        whole[:, np.frombuffer(self._rows, dtype=np.int64)] = (
+            np.frombuffer(self._values).reshape(-1, self._width).T
+        )
+        return list(whole)
 
 
 class TextColumns:
     """Of the texts in one place of the rows: a column of each fact, NaN where there is no text."""
 
     def __init__(self) -> None:
-        self._columns = [array("d") for _ in NOTHING]
+        self._facts = Scattered(len(TextFacts._fields))
         self.scripts: Counter[str] = Counter()
         self._seen: set[int] = set()
         self.repeated = 0
 
-    def pad(self, n_rows: int) -> None:
-        missing = n_rows - len(self._columns[0])
-        for column in self._columns if missing > 0 else ():
-            column.extend([NAN] * missing)
-
-    def add(self, text: str) -> None:
-        for column, fact in zip(self._columns, facts_of(text), strict=True):
-            column.append(fact)
+    def add(self, text: str, row: int) -> None:
+        self._facts.add(row, facts_of(text))
         self.scripts[script_of(text) or "none"] += 1
         # As a number: 20,000 texts may be long, and only whether one comes again matters.
         digest = hash(text)
         self.repeated += digest in self._seen
         self._seen.add(digest)
 
-    @property
-    def facts(self) -> "dict[str, Numbers]":
+    def facts(self, n_rows: int) -> "dict[str, Numbers]":
         """By the names of TextFacts."""
-        import numpy as np
-
-        columns = (np.frombuffer(column) for column in self._columns)
-        return dict(zip(TextFacts._fields, columns, strict=True))
+        return dict(zip(TextFacts._fields, self._facts.columns(n_rows), strict=True))
 
 
 class FieldColumn:
@@ -62,77 +72,66 @@ class FieldColumn:
         self.types: Counter[str] = Counter()
         self.n_empty = 0
         self.texts = TextColumns()
-        self._numbers = array("d")
-        self._sizes = array("d")
-        self._presence = array("d")
-        self._places = array("i")
+        self._numbers = Scattered()
+        self._sizes = Scattered()
+        self._presence = Scattered()
+        self._places = Scattered()
         self._categories: dict[str | bool, int] | None = {}
 
     def add(self, value: JsonValue, row: int) -> None:
         """Of this row, which comes after those before."""
-        self.pad(row)
         self.types[_type_of(value)] += 1
-        self._presence.append(1.0)
+        self._presence.add(row, (1.0,))
         match value:
             case bool():
-                self._note(value)
+                self._note(value, row)
             case str():
-                self.n_empty += not value.strip()
-                self.texts.add(value)
-                self._note(value)
+                self.n_empty += not value or value.isspace()
+                self.texts.add(value, row)
+                self._note(value, row)
             case int() | float():
-                self._numbers.append(_number(value))
+                self._numbers.add(row, (_number(value),))
             case list() | dict():
                 self.n_empty += not value
-                self._sizes.append(float(len(value)))
+                self._sizes.add(row, (float(len(value)),))
             case None:
                 pass
-        self.pad(row + 1)
 
-    def pad(self, n_rows: int) -> None:
-        self.texts.pad(n_rows)
-        for column in (self._numbers, self._sizes):
-            column.extend([NAN] * (n_rows - len(column)))
-        self._presence.extend([0.0] * (n_rows - len(self._presence)))
-        self._places.extend([-1] * (n_rows - len(self._places)))
-
-    @property
-    def presence(self) -> "Numbers":
-        """1 for the rows that have it."""
+    def is_missing(self, n_rows: int) -> "Numbers":
+        """1 for the rows that lack it."""
         import numpy as np
 
-        return np.frombuffer(self._presence)
+        found: Numbers = np.isnan(self._presence.columns(n_rows)[0]).astype(np.float64)
+        return found
 
-    @property
-    def numbers(self) -> "Numbers":
-        import numpy as np
+    def numbers(self, n_rows: int) -> "Numbers":
+        return self._numbers.columns(n_rows)[0]
 
-        return np.frombuffer(self._numbers)
-
-    @property
-    def sizes(self) -> "Numbers":
+    def sizes(self, n_rows: int) -> "Numbers":
         """Entries of lists and objects."""
-        import numpy as np
-
-        return np.frombuffer(self._sizes)
+        return self._sizes.columns(n_rows)[0]
 
     @property
     def n_present(self) -> int:
         return self.types.total()
 
     @property
-    def categories(self) -> "list[tuple[str | bool, Numbers]]":
+    def is_categorical(self) -> bool:
+        """Whether it has two or a few more different values."""
+        return self._categories is not None and len(self._categories) > 1
+
+    def categories(self, n_rows: int) -> "list[tuple[str | bool, Numbers]]":
         """Each value, and 1 for the rows that have it; none at all where there are too many, or but one."""
         import numpy as np
 
-        if not self._categories or len(self._categories) < 2:
+        if self._categories is None or not self.is_categorical:
             return []
-        places = np.frombuffer(self._places, dtype=np.int32)
+        places = self._places.columns(n_rows)[0]
         return [
             (value, (places == no).astype(np.float64)) for value, no in self._categories.items()
         ]
 
-    def _note(self, value: str | bool) -> None:
+    def _note(self, value: str | bool, row: int) -> None:
         if self._categories is None:
             return
         is_known = value in self._categories
@@ -142,7 +141,7 @@ class FieldColumn:
         ):
             self._categories = None
             return
-        self._places.append(self._categories.setdefault(value, len(self._categories)))
+        self._places.add(row, (self._categories.setdefault(value, len(self._categories)),))
 
 
 class FieldColumns:
@@ -161,11 +160,6 @@ class FieldColumns:
                 self._columns[name] = FieldColumn(name)
             if name in self._columns:
                 self._columns[name].add(value, row)
-
-    def finish(self, n_rows: int) -> None:
-        """There are no more rows."""
-        for column in self:
-            column.pad(n_rows)
 
 
 def _type_of(value: JsonValue) -> str:

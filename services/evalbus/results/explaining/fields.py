@@ -31,6 +31,11 @@ def fields_of(item: JsonObject, *, levels: int = LEVELS_MAX) -> Iterator[tuple[s
             yield cut(name, NAME_CHARACTERS_MAX), value
 
 
+def begun(text: str) -> str:
+    """As much of a text as is needed to cut it later."""
+    return text[: EXCERPT_CHARACTERS * 2 + 1]
+
+
 def cut(text: str, characters_max: int) -> str:
     """One line that can be written down, with … where there was more."""
     head = " ".join(text[: characters_max * 2].split())

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from evalbus.results.explaining.exact_tests import holm
 from evalbus.results.explaining.features import Feature
-from evalbus.results.explaining.ranks import Column, correlation, p_of_correlation, p_of_groups
+from evalbus.results.explaining.ranked import Column
+from evalbus.results.explaining.ranks import correlation, p_of_correlation, p_of_groups
 from evalbus_schemas.benchmark import ScoreDirection
 from evalbus_schemas.explanations import LEVEL
 
@@ -88,15 +89,17 @@ def look(looks: Looks, outcome: Outcome, feature: Feature) -> Look | None:
     if count < ROWS_MIN:
         return None
     is_group = feature.wording.kind == "group"
-    inside = column.values[where] == 1
+    of_feature, of_outcome = column.part(where), outcome.column.part(where)
+    inside = of_feature.values == 1
     if is_group and not GROUP_ROWS_MIN <= int(inside.sum()) <= count - GROUP_ROWS_MIN:
         return None
-    of_feature, of_outcome = column.centred(where), outcome.column.centred(where)
-    if of_feature is None or of_outcome is None:
+    if of_feature.centred is None or of_outcome.centred is None:
         return None
-    rho = correlation(of_feature, of_outcome)
-    values = outcome.column.values[where]
-    p = p_of_groups(rho, inside, values) if is_group else p_of_correlation(rho, count)
+    rho = correlation(of_feature.centred, of_outcome.centred)
+    if is_group:
+        p = p_of_groups(rho, inside, of_outcome.values, of_outcome.usual)
+    else:
+        p = p_of_correlation(rho, count)
     return Look(
         outcome=outcome,
         feature=feature,

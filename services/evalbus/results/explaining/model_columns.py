@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from evalbus.results.explaining.field_columns import NAN, FieldColumns, TextColumns
-from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, cut, fields_of, parsed
+from evalbus.results.explaining.field_columns import FieldColumns, TextColumns
+from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, begun, cut, fields_of, parsed
 from evalbus.results.explaining.refusals import is_refusal
 from evalbus.store.ports import AnswerToExplain
 
@@ -21,6 +21,8 @@ ERROR_KINDS_MAX: Final = 100
 """Of each model; codes of further kinds count as `other`."""
 CODE_CHARACTERS_MAX: Final = 80
 OUTPUT: Final = "output_text"
+
+NAN: Final = math.nan
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,7 @@ class ModelColumns:
         self.fields = FieldColumns()
         """What else stands in the samples."""
         self.excerpts: list[str] = []
+        """The beginning of each answer, still to be cut."""
         self.n_answers = self.n_failed = 0
         self.errors: dict[tuple[str | None, str], ErrorKind] = {}
         """By metric, None for a row without a sample, and code."""
@@ -68,13 +71,12 @@ class ModelColumns:
         self.fields.add(fields_of(sample, levels=1), row)
         text = given if isinstance(given, str) else None
         if text is not None:
-            self.texts.add(text)
-        self.texts.pad(row + 1)
+            self.texts.add(text, row)
         self._refusals.append(NAN if text is None else float(is_refusal(text)))
         is_told = answer is not None and not answer.is_failed and answer.sample is not None
         self._empty.append(float(not (given if text is None else text.strip())) if is_told else NAN)
         shown = orjson.dumps(given).decode() if text is None and given is not None else text
-        self.excerpts.append(cut(shown or "", EXCERPT_CHARACTERS))
+        self.excerpts.append(begun(shown or ""))
 
     def _add_errors(self, lists: Sequence[str], row: int) -> None:
         seen: set[tuple[str | None, str]] = set()

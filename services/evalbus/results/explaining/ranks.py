@@ -7,7 +7,7 @@ is no smaller than the exact one of these against all others: there the tails of
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from evalbus.results.explaining.exact_tests import fisher
 
@@ -20,24 +20,21 @@ if TYPE_CHECKING:
     Chosen = NDArray[np.bool_]
 
 
-class Column:
-    """Numbers of rows, NaN where one has none, ready to be correlated by their ranks; those of a group are 0 and 1."""
+class Usual(NamedTuple):
+    """The most frequent of some values, the least of them among equals, and how many different ones there are."""
 
-    def __init__(self, values: "Numbers", *, is_group: bool = False) -> None:
-        import numpy as np
+    value: float
+    n_rows: int
+    n_levels: int
 
-        self.values = values
-        self.is_told: Chosen = np.isfinite(values)
-        self._is_group = is_group
-        self._last: tuple[bytes, Numbers | None] | None = None
 
-    def centred(self, where: "Chosen") -> "Numbers | None":
-        """Of these rows, that all have a number. The last is kept, for most columns are of the same rows."""
-        key = where.tobytes()
-        if self._last is None or self._last[0] != key:
-            values = self.values[where]
-            self._last = (key, centred(values if self._is_group else ranks(values)))
-        return self._last[1]
+def usual_of(values: "Numbers") -> Usual:
+    """Of at least one."""
+    import numpy as np
+
+    levels, counts = np.unique(values, return_counts=True)
+    most = int(counts.argmax())
+    return Usual(value=float(levels[most]), n_rows=int(counts[most]), n_levels=len(levels))
 
 
 def ranks(values: "Numbers") -> "Numbers":
@@ -72,20 +69,16 @@ def p_of_correlation(rho: float, count: int) -> float:
     return math.erfc(abs(rho) * math.sqrt(max(count - 1, 0) / 2))
 
 
-def p_of_groups(rho: float, inside: "Chosen", values: "Numbers") -> float:
+def p_of_groups(rho: float, inside: "Chosen", values: "Numbers", usual: Usual) -> float:
     """Two-sided; `rho` is the correlation of being inside and the ranks of the values."""
-    import numpy as np
-
-    levels, counts = np.unique(values, return_counts=True)
-    most = int(counts.argmax())
     p = p_of_correlation(rho, len(values))
-    if counts[most] * 2 <= len(values) and len(levels) > 2:
+    if usual.n_rows * 2 <= len(values) and usual.n_levels > 2:
         return p
-    is_usual = values == levels[most]
+    is_usual = values == usual.value
     exact = fisher(
         both=int((inside & is_usual).sum()),
         first=int(inside.sum()),
-        second=int(is_usual.sum()),
+        second=usual.n_rows,
         count=len(values),
     )
-    return exact if len(levels) == 2 else max(p, exact)
+    return exact if usual.n_levels == 2 else max(p, exact)

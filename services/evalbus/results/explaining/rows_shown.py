@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from evalbus.results.explaining.columns import DatasetColumns
+from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, cut
 from evalbus.results.explaining.words import counted, figure, rounded
 from evalbus.writing.names import bare
 from evalbus_schemas.benchmark import ScoreDirection
@@ -138,7 +139,7 @@ class ShownRows:
             row_id=self._columns.row_ids[place],
             values=tuple(_told(values[place]) for values in self._values),
             spread=rounded(spread),
-            item=self._columns.excerpts[place],
+            item=cut(self._columns.excerpts[place], EXCERPT_CHARACTERS),
         )
 
     def _row(self, place: int, model_no: int) -> RowShown:
@@ -148,8 +149,8 @@ class ShownRows:
             row_id=self._columns.row_ids[place],
             value=rounded(float(self._values[model_no][place])),
             truth=None if truths is None else _told(truths[place]),
-            item=self._columns.excerpts[place],
-            answer=self._columns.models[model_no].excerpts[place],
+            item=cut(self._columns.excerpts[place], EXCERPT_CHARACTERS),
+            answer=cut(self._columns.models[model_no].excerpts[place], EXCERPT_CHARACTERS),
         )
 
 

@@ -27,9 +27,6 @@ class TextFacts(NamedTuple):
     is_question: float
 
 
-NOTHING: Final = TextFacts(*[float("nan")] * 7)
-
-
 def facts_of(text: str) -> TextFacts:
     # Without commas, which many write between thousands.
     numbers = NUMBER.findall(text.replace(",", ""))

@@ -18,7 +18,7 @@ class ExplainingLimits:
     """Of each dataset: of a larger one every second row is looked at, every third, and so on."""
     answers_max: int = 100_000
     """Of all datasets together, a repeat counted like an answer."""
-    bytes_max: int = 128 * 1024 * 1024
+    bytes_max: int = 64 * 1024 * 1024
     """The same for items and samples."""
     text_bytes_max: int = 64 * 1024
     """A longer item or sample is not looked into."""
