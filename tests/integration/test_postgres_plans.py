@@ -17,6 +17,7 @@ pytestmark = on_each_postgres
 DATAPOINTS = load("datapoints.sql")
 DERIVING = load("deriving.sql")
 DISPATCH = load("dispatch.sql")
+EXPLAINING = load("explaining.sql")
 EXPORTS = load("exports.sql")
 JOBS = load("jobs.sql")
 JOB_LOG = load("job_log.sql")
@@ -42,6 +43,9 @@ SLAB = 5000
 A_SLAB_OF_BOTH_MODELS = 8 * 2 * SLAB
 A_SLAB_WITH_ITEMS = 8 * SLAB
 A_CHUNK = 500
+EXPLAINED = 100
+A_LOOK_UP = 6
+TEXT_BYTES = 64 * 1024
 DATAPOINTS_OF_A_PAGE = 1500
 
 TINY = frozenset({"broker_away"})
@@ -135,6 +139,26 @@ def hot_queries(job_no: int, job_id: str) -> Iterator[Hot]:
             SOME,
         ),
         ("job of datapoints", DATAPOINTS.find_datapoints_of, ("default", "large-1", None), FEW),
+        ("job to explain", EXPLAINING.job, ("default", "large-1", None), FEW),
+        ("calls to explain", EXPLAINING.asked, (job_no,), SOME),
+        (
+            "texts to explain",
+            EXPLAINING.weigh,
+            (job_no, MONTH, 0, ROWS, ROWS // EXPLAINED, TEXT_BYTES, 2),
+            A_LOOK_UP * 3 * EXPLAINED,
+        ),
+        (
+            "items to explain",
+            EXPLAINING.items,
+            (job_no, MONTH, 0, 0, ROWS - 1, ROWS // EXPLAINED, TEXT_BYTES),
+            A_LOOK_UP * EXPLAINED,
+        ),
+        (
+            "answers to explain",
+            EXPLAINING.answers,
+            (job_no, MONTH, 0, 0, ROWS - 1, ROWS // EXPLAINED, TEXT_BYTES, 2),
+            A_LOOK_UP * 2 * EXPLAINED,
+        ),
         ("job by name", JOBS.find_job, ("default", "large-1", None), FEW),
         ("job by id", JOBS.find_job, ("default", "nobody", job_id), FEW),
         ("job of rows", OF_ROWS.find_rows_of, ("default", "large-1", None), FEW),
