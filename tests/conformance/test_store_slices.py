@@ -165,6 +165,19 @@ async def test_slices_come_page_by_page(stores: Stores) -> None:
     assert await slices_of(stores, job, limit=1) == await slices_of(stores, job)
 
 
+async def test_a_page_of_slices_ends_where_an_answer_would_be_too_large(stores: Stores) -> None:
+    job = await a_completed(stores, Drawn(4))
+    wanted = await slices_of(stores, job)
+    # Blanks say nothing in JSON.
+    await stores.value("UPDATE result_slice SET results = rpad(results, 600 * 1024)")
+
+    page = await stores.results.slices(ListSlices(result=job.name))
+
+    assert 1 < len(page.slices) < len(wanted)
+    assert page.next is not None
+    assert await slices_of(stores, job) == wanted
+
+
 async def test_rows_of_several_models_are_counted_for_each(stores: Stores) -> None:
     drawn = Drawn(5)
     job = await a_completed(stores, drawn, models=("small", "large"))

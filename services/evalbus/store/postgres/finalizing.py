@@ -139,7 +139,9 @@ class PostgresFinals:
                 results += await asyncio.to_thread(
                     aggregate, benchmark, *names.columns(layout, found.whole)
                 )
-                for of_slice, part in zip(slices, found.parts(), strict=True):
+                parts = found.parts()
+                for of_slice in slices:
+                    part = await asyncio.to_thread(next, parts)
                     of_slice.n_rows += part.n_answers
                     of_slice.n_failed += part.n_failed_answers
                     of_slice.results += await asyncio.to_thread(

@@ -1,6 +1,7 @@
 """Results as they are asked for: one, a page of them, or none of it any more."""
 
 from collections.abc import Sequence
+from itertools import chain, islice
 
 import asyncpg
 import orjson
@@ -79,15 +80,15 @@ class PostgresResults:
             first = query.after is None
             after = 0 if query.after is None else _slice_no(query.after)
             lines = await connection.fetch(
-                SQL.result_slices, record["result_no"], after, query.limit + (not first)
+                SQL.result_slices, record["result_no"], after, query.limit, PAGE_BYTES_MAX
             )
             whole = await with_scores(connection, [record], None) if first else []
-        found = [_all_rows(result) for result in whole]
-        found += [_slice(line) for line in lines]
-        kept = fitting(found[: query.limit])
+        found = chain(map(_all_rows, whole), map(_slice, lines))
+        kept = fitting(islice(found, query.limit))
+        n_left: int = len(whole) + (lines[0]["n_found"] if lines else 0) - len(kept)
         # The place of a slice is its number: that of all rows is 0.
         last = after + len(kept) - first
-        return SlicePage(slices=kept, next=str(last) if len(kept) < len(found) else None)
+        return SlicePage(slices=kept, next=str(last) if n_left else None)
 
     async def list(self, query: ListResults) -> ResultPage:
         wanted = And(

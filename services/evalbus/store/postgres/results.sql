@@ -21,9 +21,22 @@ WHERE result_no = ANY($1::bigint [])
 ORDER BY result_no, position;
 
 -- name: result_slices
+-- Only about a page leaves the server, however much is said of each slice.
 SELECT *
-FROM result_slice
-WHERE result_no = $1 AND slice_no > $2
+FROM (
+    SELECT
+        slice_no, slice, description, n_rows, n_failed, results,
+        count(*) OVER () AS n_found,
+        coalesce(
+            sum(octet_length(results)) OVER (
+                ORDER BY slice_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            0
+        ) AS bytes_before
+    FROM result_slice
+    WHERE result_no = $1 AND slice_no > $2
+) AS page
+WHERE bytes_before <= $4
 ORDER BY slice_no
 LIMIT $3;
 
