@@ -72,7 +72,13 @@ class ListDatapoints(Closed):
     job: JobNameOrId
     workspace: Name = DEFAULT_WORKSPACE
     limit: Annotated[int, Field(ge=1, le=DATAPOINTS_MAX)] = DATAPOINTS_MAX
-    after: Annotated[str, Field(max_length=255)] | None = None
+    after: Annotated[
+        Annotated[str, Field(max_length=255)] | None,
+        Field(
+            description="A page's `next`; or `dataset.row`, both counted from 0, to begin there.",
+            examples=["0.1000"],
+        ),
+    ] = None
 
 
 class DatapointPage(Open):

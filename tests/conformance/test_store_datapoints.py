@@ -43,8 +43,8 @@ async def pages_of(stores: Stores, job: str = "job", **query: Any) -> list[Datap
 
 
 async def datapoints_of(stores: Stores, job: str = "job", **query: Any) -> list[dict[str, Any]]:
-    async def ask(after: str | None) -> DatapointPage:
-        wanted = ListDatapoints.model_validate({"job": job, "after": after} | query)
+    async def ask(after: str | None, count: int) -> DatapointPage:
+        wanted = ListDatapoints.model_validate({"job": job, "after": after, "limit": count} | query)
         return await stores.datapoints.page(wanted)
 
     found = [page async for page in datapoint_pages(ask)]

@@ -154,10 +154,12 @@ class Results:
         Raises NotFound, or Conflict if a large datapoint of a running job changes while it is read.
         """
 
-        async def ask(after: str | None) -> DatapointPage:
-            wanted: dict[str, object] = {"job": job, "workspace": self._workspace, "after": after}
+        first: dict[str, object] = {"job": job, "workspace": self._workspace}
+
+        async def ask(after: str | None, count: int) -> DatapointPage:
+            place = {"after": after, "limit": count}
             return await self._calls.call(
-                "results.datapoints", parameters(ListDatapoints, wanted), DatapointPage
+                "results.datapoints", parameters(ListDatapoints, first | place), DatapointPage
             )
 
         return datapoint_pages(ask)

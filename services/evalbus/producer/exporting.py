@@ -90,6 +90,8 @@ class Exporting:
         except Conflict as conflict:
             # A datapoint changed between two parts of it: the job is still running.
             about.warning("exporting.interrupted", error=conflict.message)
+            if lease.attempts >= ATTEMPTS_MAX:
+                await self._fail(lease, "changed", f"{conflict.message} ({lease.attempts} times)")
         except Refused as refusal:
             code = "not_allowed" if isinstance(refusal, NotAllowed) else "refused"
             await self._fail(lease, code, refusal.message)
@@ -118,7 +120,7 @@ class Exporting:
             if lease.upload is not None:
                 await target.remove(lease.upload)
             if lease.attempts > ATTEMPTS_MAX:
-                said = f"it was begun {ATTEMPTS_MAX} times, and each time its producer ended before it was whole"
+                said = f"it was begun {ATTEMPTS_MAX} times, and never came to its end"
                 raise BucketRefused("interrupted", said)
             await self._send(lease, target, written)
             await target.arrived()
@@ -143,8 +145,10 @@ class Exporting:
     async def _pages(self, lease: ExportLease, written: Written) -> AsyncGenerator[DatapointPage]:
         command = lease.command
 
-        async def ask(after: str | None) -> DatapointPage:
-            query = ListDatapoints(job=command.job, workspace=command.workspace, after=after)
+        async def ask(after: str | None, count: int) -> DatapointPage:
+            query = ListDatapoints(
+                job=command.job, workspace=command.workspace, limit=count, after=after
+            )
             try:
                 return await self.datapoints.page(query)
             except NotFound:
