@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -12,13 +13,15 @@ import pytest
 
 from evalbus.datasets.connectors import S3Connector
 from evalbus.datasets.remote import RemoteAccess
+from evalbus.errors import Conflict
 from evalbus.outside.secrets import Secrets
 from evalbus.producer.buckets.base import PART_BYTES
 from evalbus.producer.destinations import Destinations
 from evalbus.producer.exporting import ATTEMPTS_MAX, Exporting
+from evalbus_schemas.exports import DatapointPage, ExportJob, ExportNamed, ListDatapoints
 from evalbus_schemas.exports import Exporting as Export
-from evalbus_schemas.exports import ExportJob, ExportNamed
 from tests.builders import a_new_job
+from tests.exporting import a_head
 from tests.servers.deadline import wait_until
 from tests.servers.s3_storage import KEY, SECRET, S3Storage
 from tests.stores import Stores, open_stores
@@ -273,3 +276,34 @@ async def test_a_bucket_that_cannot_be_reached_is_tried_a_few_times(stores: Stor
     assert failed.error is not None
     assert failed.error.code == "unreachable"
     assert "s3://bucket/run.jsonl: there is no connection to 127.0.0.1:1" in failed.error.message
+
+
+class Changing:
+    """A datapoint is another one whenever the rest of it is asked for."""
+
+    async def page(self, query: ListDatapoints) -> DatapointPage:
+        if query.after is not None:
+            raise Conflict("the datapoint has changed since its first part was read: begin anew")
+        return DatapointPage(head=a_head(), lines='{"x', count=0, next="0.0.3.7")
+
+
+async def test_a_job_that_changes_all_the_time_is_given_up(stores: Stores, bucket: str) -> None:
+    # given
+    export = await begun(stores, bucket)
+    for _ in range(ATTEMPTS_MAX - 1):
+        assert await stores.exports.claim(lease_seconds=60)
+        await lease_ends(stores)
+    changing = replace(exporting(stores, "http://127.0.0.1:1"), datapoints=Changing())
+
+    # when
+    task = asyncio.create_task(changing.run())
+    try:
+        failed = await ended(stores, export)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+    # then
+    assert failed.error is not None
+    assert failed.error.code == "changed"
+    assert "has changed since its first part was read" in failed.error.message
