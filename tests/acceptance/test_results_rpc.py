@@ -77,6 +77,7 @@ async def test_results_are_asked_for_without_our_client(services: System) -> Non
             },
         )
         compared = await stranger.answer("queries", "results.compare", {"columns": ["first"]})
+        datapoints = await stranger.answer("queries", "results.datapoints", {"job": "first"})
         refused = await stranger.ask("queries", "results.list", {"filter": {"bench": "x"}})
         deleted = await stranger.answer("commands", "results.delete", {"result": "first"})
         again = await stranger.ask("commands", "results.delete", {"result": "first"})
@@ -105,6 +106,13 @@ async def test_results_are_asked_for_without_our_client(services: System) -> Non
     # The chatty model has no answer to the second row, so one row is left to compare.
     assert (other["mean"], other["count"], other["n_failed"]) == (0.0, 1, 1)
     assert (other["n_paired"], other["delta"], other["worse"]) == (1, -1.0, 1)
+    assert datapoints["head"]["execution"]["name"] == "first"
+    first, second = map(json.loads, datapoints["lines"].split("\n")[:-1])
+    assert [first["item"], second["item"]] == ROWS
+    assert [score["value"] for score in first["scores"]] == [1.0, 0.0]
+    chatty = second["scores"][1]
+    assert (chatty["model"], chatty["value"]) == ("default/chatty", None)
+    assert chatty["error"].startswith("missing_field: ")
     assert refused["error"]["code"] == -32602
     assert "benchmark" in refused["error"]["data"]["known"]
     assert deleted["id"] == job_deleted["id"] == "default/first"
