@@ -141,18 +141,20 @@ def test_the_rows_that_models_disagree_on_most_come_first() -> None:
 
 
 def test_rows_that_people_judged_otherwise_are_shown_with_what_they_said() -> None:
-    job = a_job_to_explain(3, metrics=(EXACT | {"ground_truth": "{{ item.label }}"},))
+    job = a_job_to_explain(4, metrics=(EXACT | {"ground_truth": "{{ item.label }}"},))
     answers = [
         an_answer(1.0, truths=[1.0]),
         an_answer(0.0, truths=[1.0]),
         an_answer(0.5, truths=[NAN]),
+        # The same, computed in another way.
+        an_answer(0.1 + 0.2, truths=[0.3]),
     ]
 
-    score = explained(job, rows_of([{"q": "x"}] * 3, answers)).metric_dependent[0]
+    score = explained(job, rows_of([{"q": "x"}] * 4, answers)).metric_dependent[0]
 
     (one,) = score.disagreements.with_people
     assert (one.row.row_index, one.row.value, one.row.truth) == (1, 0.0, 1.0)
-    assert "otherwise than people in 1 of 2 rows" in score.disagreements.text
+    assert "otherwise than people in 1 of 3 rows" in score.disagreements.text
 
 
 # --- of models side by side ---------------------------------------------------------------------

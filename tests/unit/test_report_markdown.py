@@ -136,6 +136,23 @@ def test_findings_errors_and_what_was_run_are_told() -> None:
     assert lines_with(text, "| terse | 101 | 1 | 0 | 5000 | 400 | 0.2500 | 0.4000 | 1.5000 |")
 
 
+def test_what_there_was_no_room_for_is_told() -> None:
+    explanations = some_explanations()
+    (score,) = explanations.metric_dependent
+    drivers = score.drivers.model_copy(update={"left_out": 3})
+    shortened = explanations.model_copy(
+        update={
+            "left_out": 12,
+            "metric_dependent": (score.model_copy(update={"drivers": drivers}),),
+        }
+    )
+
+    text = written(a_material(explanations=shortened))
+
+    assert "There was no room for 12 more datasets or scores." in text
+    assert "Weaker ones are left out: 3." in text
+
+
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [

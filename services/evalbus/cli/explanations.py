@@ -15,12 +15,12 @@ from evalbus.cli.output import (
     write_table,
     write_text,
 )
+from evalbus.reporting.findings import left_out_of, rows_table, said, summary_of
 from evalbus.writing.markdown import escaped
 from evalbus.writing.names import bare
 from evalbus.writing.tables import Table, printable
 from evalbus_schemas.explanations import (
     DatasetExplanation,
-    Driver,
     Explanations,
     RowShown,
     ScoreExplanation,
@@ -69,20 +69,11 @@ def explain(
 
 def sections(explanations: Explanations) -> Iterator[Section]:
     """Scores first: that is what somebody asks about."""
-    yield Section(title="Explanations", level=1, sentences=_left_out(explanations))
+    yield Section(title="Explanations", level=1, sentences=summary_of(explanations))
     for score in explanations.metric_dependent:
         yield from _of_score(score)
     for dataset in explanations.metric_independent:
         yield _of_dataset(dataset)
-
-
-def _left_out(explanations: Explanations) -> list[str]:
-    if not explanations.left_out:
-        return [explanations.text]
-    return [
-        explanations.text,
-        f"There was no room for {explanations.left_out} more datasets or scores.",
-    ]
 
 
 def _of_score(score: ScoreExplanation) -> Iterator[Section]:
@@ -92,21 +83,21 @@ def _of_score(score: ScoreExplanation) -> Iterator[Section]:
     yield Section(
         title="What goes with it",
         level=3,
-        sentences=[score.drivers.text, *_more(score.drivers.left_out)],
-        points=[_point(driver) for driver in score.drivers.found],
+        sentences=list(filter(None, (score.drivers.text, left_out_of(score.drivers)))),
+        points=list(map(said, score.drivers.found)),
     )
     if len(score.summary.models) > 1:
         yield Section(
             title="How the models differ",
             level=3,
             sentences=[score.models.text],
-            points=[*(one.text for one in score.models.pairs), *map(_point, score.models.where)],
+            points=[*(one.text for one in score.models.pairs), *map(said, score.models.where)],
         )
     yield Section(
         title="The worst rows",
         level=3,
         sentences=[score.worst_rows.text],
-        table=_rows_table(
+        table=_rows(
             [(one.model, row) for one in score.worst_rows.models for row in one.rows[:ROWS_SHOWN]]
         ),
     )
@@ -114,7 +105,7 @@ def _of_score(score: ScoreExplanation) -> Iterator[Section]:
         title="Where they disagree",
         level=3,
         sentences=[score.disagreements.text],
-        table=_rows_table([(one.model, one.row) for one in score.disagreements.with_people]),
+        table=_rows([(one.model, one.row) for one in score.disagreements.with_people]),
     )
     if score.errors.categories:
         yield Section(
@@ -137,28 +128,8 @@ def _of_dataset(dataset: DatasetExplanation) -> Section:
     )
 
 
-def _more(count: int) -> list[str]:
-    return [f"Weaker ones are left out: {count}."] if count else []
-
-
-def _point(driver: Driver) -> str:
-    return f"{driver.text} Much the same: {', '.join(driver.also)}." if driver.also else driver.text
-
-
-def _rows_table(rows: Sequence[tuple[str, RowShown]]) -> Table | None:
-    if not rows:
-        return None
-    return Table(
-        columns=("model", "row", "value", "truth", "item", "answer"),
-        rows=[
-            (bare(model), row.row_id, row.value, row.truth, _short(row.item), _short(row.answer))
-            for model, row in rows
-        ],
-    ).without_empty()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_CHARACTERS else f"{text[: TEXT_CHARACTERS - 1]}…"
+def _rows(rows: Sequence[tuple[str, RowShown]]) -> Table | None:
+    return rows_table(rows, text_max=TEXT_CHARACTERS) if rows else None
 
 
 def _write(section: Section, style: Style, *, is_first: bool) -> None:
@@ -168,7 +139,10 @@ def _write(section: Section, style: Style, *, is_first: bool) -> None:
     lines = [] if is_first else [""]
     lines.append(f"{mark}{say(section.title)}")
     if section.sentences:
-        lines += [*([""] if is_markdown else []), " ".join(map(say, section.sentences))]
+        lines += [
+            *([""] if is_markdown else []),
+            " ".join(map(say, section.sentences)),
+        ]
     if section.points:
         lines += [*([""] if is_markdown else []), *(f"- {say(point)}" for point in section.points)]
     write_text("\n".join(lines))

@@ -10,6 +10,7 @@ from evalbus_schemas.explanations import (
     DatasetExplanation,
     Disagreements,
     Driver,
+    Drivers,
     ErrorCategory,
     Explanations,
     ModelsCompared,
@@ -23,10 +24,40 @@ TEXT_MAX: Final = 200
 
 def findings(explanations: Explanations) -> Sequence[Part]:
     """For each score what goes with it, how the models differ, and which rows to look at first."""
-    parts = list(sentences(explanations.text))
+    parts = list(sentences(*summary_of(explanations)))
     for each in explanations.metric_dependent:
         parts += [Heading(text=each.score_id), *_of_score(each)]
     return parts
+
+
+def summary_of(explanations: Explanations) -> Sequence[str]:
+    """What was looked at, and for what there was no room."""
+    if not explanations.left_out:
+        return [explanations.text]
+    left_out = f"There was no room for {explanations.left_out} more datasets or scores."
+    return [explanations.text, left_out]
+
+
+def said(driver: Driver) -> str:
+    return f"{driver.text} Much the same: {', '.join(driver.also)}." if driver.also else driver.text
+
+
+def left_out_of(drivers: Drivers) -> str:
+    """Empty where all are listed."""
+    return f"Weaker ones are left out: {drivers.left_out}." if drivers.left_out else ""
+
+
+def rows_table(rows: Sequence[tuple[str, RowShown]], *, text_max: int) -> Table:
+    """Of each row what the model made of it, and what people said where they said something."""
+    cells: list[tuple[Cell, ...]] = [
+        (
+            *(bare(model), row.row_id, row.value, row.truth),
+            *(cut(row.item, text_max), cut(row.answer, text_max)),
+        )
+        for model, row in rows
+    ]
+    columns = ("model", "row", "value", "truth", "item", "answer")
+    return Table(columns=columns, rows=cells).without_empty()
 
 
 def errors(explanations: Explanations) -> Sequence[Part]:
@@ -60,9 +91,9 @@ def _of_dataset(of: DatasetExplanation) -> Sequence[Part]:
 def _of_score(of: ScoreExplanation) -> Sequence[Part]:
     return [
         *sentences(
-            *(of.summary.text, of.drivers.text, *(_said(driver) for driver in of.drivers.found)),
-            *(of.models.text, *(pair.text for pair in of.models.pairs)),
-            *(_said(where) for where in of.models.where),
+            *(of.summary.text, of.drivers.text, *map(said, of.drivers.found)),
+            *(left_out_of(of.drivers), of.models.text, *(pair.text for pair in of.models.pairs)),
+            *map(said, of.models.where),
         ),
         *figures("What goes with the score", _drivers([*of.drivers.found, *of.models.where])),
         *figures("Models, row by row", _pairs(of.models)),
@@ -70,10 +101,6 @@ def _of_score(of: ScoreExplanation) -> Sequence[Part]:
         *figures("Where the models are furthest apart", _between_models(of.disagreements, of)),
         *figures("Where people said otherwise", _with_people(of.disagreements)),
     ]
-
-
-def _said(driver: Driver) -> str:
-    return f"{driver.text} Much the same: {', '.join(driver.also)}." if driver.also else driver.text
 
 
 def _drivers(found: Sequence[Driver]) -> Table:
@@ -115,20 +142,12 @@ def _pairs(compared: ModelsCompared) -> Table:
 
 
 def _worst(worst: WorstRows) -> Table:
-    return _rows([(of.model, row) for of in worst.models for row in of.rows])
+    rows = [(of.model, row) for of in worst.models for row in of.rows]
+    return rows_table(rows, text_max=TEXT_MAX)
 
 
 def _with_people(of: Disagreements) -> Table:
-    return _rows([(each.model, each.row) for each in of.with_people])
-
-
-def _rows(shown: Sequence[tuple[str, RowShown]]) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (bare(model), row.row_id, row.value, row.truth, _text(row.item), _text(row.answer))
-        for model, row in shown
-    ]
-    columns = ("model", "row", "value", "people", "item", "answer")
-    return Table(columns=columns, rows=rows).without_empty()
+    return rows_table([(each.model, each.row) for each in of.with_people], text_max=TEXT_MAX)
 
 
 def _between_models(disagreements: Disagreements, of: ScoreExplanation) -> Table:

@@ -15,7 +15,12 @@ from evalbus.store.agreeing import RELATIVE_TOLERANCE
 from evalbus_schemas.scores import Agreement
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from evalbus.results.exact import Numbers
+
+    Chosen = NDArray[np.bool_]
 
 AlphaLevel = Literal["nominal", "ordinal", "interval"]
 
@@ -40,7 +45,7 @@ def agreement(values: "Numbers", truths: "Numbers", declaration: ScoreDeclaratio
         count=count,
         without_truth=int((has_value & ~has_truth).sum()),
         without_value=int((has_truth & ~has_value).sum()),
-        raw=_n_agreeing(scored, said) / count if count else None,
+        raw=int(agreeing(scored, said).sum()) / count if count else None,
         kappa=None if categories is None else categories.kappa(),
         weighted_kappa=None if categories is None else categories.weighted_kappa(),
         alpha=_alpha(scored, said, level, categories, numbers),
@@ -78,15 +83,16 @@ def _alpha(
             return numbers.interval_alpha()
 
 
-def _n_agreeing(scored: "Numbers", said: "Numbers") -> int:
-    """What `agrees` says of each."""
+def agreeing(scored: "Numbers", said: "Numbers") -> "Chosen":
+    """What `agrees` says of each; of finite values."""
     import numpy as np
 
     # What lies further apart than the largest float is infinitely far apart.
     with np.errstate(over="ignore"):
         apart = np.abs(scored - said)
     larger = np.maximum(np.abs(scored), np.abs(said))
-    return int((apart <= RELATIVE_TOLERANCE * larger).sum())
+    found: Chosen = apart <= RELATIVE_TOLERANCE * larger
+    return found
 
 
 def _mean_absolute_difference(scored: "Numbers", said: "Numbers") -> float | None:

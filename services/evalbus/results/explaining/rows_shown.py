@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from evalbus.results.agreement import agreeing
 from evalbus.results.explaining.columns import DatasetColumns
 from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, cut
 from evalbus.results.explaining.words import counted, figure, rounded
@@ -99,13 +100,11 @@ class ShownRows:
         )
 
     def _with_people(self) -> list[PeopleDisagree]:
-        import numpy as np
-
         found: list[tuple[float, int, int]] = []
         for model_no, (values, truths) in enumerate(zip(self._values, self._truths, strict=True)):
             if truths is None:
                 continue
-            apart = np.nan_to_num(np.abs(values - truths), nan=0.0, posinf=0.0)
+            apart = _apart(values, truths)
             found += [
                 (-float(apart[place]), place, model_no)
                 for place in _largest(apart, ROWS_MAX)
@@ -125,9 +124,8 @@ class ShownRows:
         for model, values, truths in zip(self._models, self._values, self._truths, strict=True):
             if truths is None:
                 continue
-            has_both = np.isfinite(values) & np.isfinite(truths)
-            apart = int((values[has_both] != truths[has_both]).sum())
-            of = int(has_both.sum())
+            apart = int((_apart(values, truths) > 0).sum())
+            of = int((np.isfinite(values) & np.isfinite(truths)).sum())
             notes.append(f"{bare(model)} scores otherwise than people in {apart} of {of} rows.")
         return (
             " ".join(notes[: ROWS_MAX + 1]) or "There is one model, and nobody to compare it with."
@@ -152,6 +150,19 @@ class ShownRows:
             item=cut(self._columns.excerpts[place], EXCERPT_CHARACTERS),
             answer=cut(self._columns.models[model_no].excerpts[place], EXCERPT_CHARACTERS),
         )
+
+
+def _apart(values: "Numbers", truths: "Numbers") -> "Numbers":
+    """How far each value is from what people said; 0 where it is that, and where one of the two is missing."""
+    import numpy as np
+
+    found = np.zeros(len(values))
+    has_both = np.isfinite(values) & np.isfinite(truths)
+    scored, said = values[has_both], truths[has_both]
+    # Beyond the largest float it is as far as can be told.
+    with np.errstate(over="ignore"):
+        found[has_both] = np.nan_to_num(np.abs(scored - said)) * ~agreeing(scored, said)
+    return found
 
 
 def _largest(values: "Numbers", most: int) -> list[int]:
