@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from evalbus.errors import NotFound
+from evalbus.store.means import mean_of_told
 from evalbus.store.ports import (
     AnswerToExplain,
     AskedOfModel,
@@ -18,6 +18,7 @@ from evalbus.store.ports import (
     RowToExplain,
 )
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.jobs import no_job
 from evalbus.store.postgres.records import id_in, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
@@ -49,10 +50,7 @@ class PostgresExplaining:
                 SQL.job, named.workspace, storable(named.job), id_in(named.job)
             )
             if record is None:
-                raise NotFound(
-                    f"no job {named.job!r} in workspace {named.workspace!r}",
-                    {"wanted": "a job", "found": named.job},
-                )
+                raise no_job(named.workspace, named.job)
             benchmark = Benchmark.model_validate_json(record["spec"])
             return JobToExplain(
                 job_no=record["job_no"],
@@ -158,14 +156,8 @@ def _answer(repeats: "Sequence[asyncpg.Record]", layout: Layout) -> AnswerToExpl
     return AnswerToExplain(
         is_failed=all(each["is_failed"] for each in repeats),
         scores=[rule(column) for rule, column in zip(layout.over_repeats, columns, strict=True)],
-        truths=[_mean(column) for column in zip(*said, strict=True)],
+        truths=[mean_of_told(column) for column in zip(*said, strict=True)],
         sample=repeats[0]["sample"],
-        latency=_mean(latencies) if latencies else None,
+        latency=mean_of_told(latencies) if latencies else None,
         errors=[each["errors"] for each in repeats if each["errors"]],
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of those that are no NaN; NaN if none is."""
-    told = [value for value in values if not math.isnan(value)]
-    return math.fsum(told) / len(told) if told else math.nan

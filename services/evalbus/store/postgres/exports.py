@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from evalbus.errors import NotFound
 from evalbus.store.ports import ExportLease, LeaseLost
 from evalbus.store.postgres.database import Connection, Database
+from evalbus.store.postgres.jobs import no_job
 from evalbus.store.postgres.records import id_in, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.exports import Exporting, ExportJob, ExportNamed
@@ -26,10 +27,7 @@ class PostgresExports:
                 SQL.find_job, command.workspace, storable(command.job), id_in(command.job)
             )
             if job is None:
-                raise NotFound(
-                    f"no job {command.job!r} in workspace {command.workspace!r}",
-                    {"wanted": "a job", "found": command.job},
-                )
+                raise no_job(command.workspace, command.job)
             # However the job was named, it is the same command.
             kept = command.model_copy(update={"job": str(job["job_id"])})
             export = await connection.fetchval(

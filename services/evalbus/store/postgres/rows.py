@@ -12,6 +12,7 @@ from evalbus.errors import NotFound, unknown
 from evalbus.store.agreeing import agrees
 from evalbus.store.ports import Layout, LayoutOf
 from evalbus.store.postgres.database import Database
+from evalbus.store.postgres.jobs import no_job
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,
     fitting,
@@ -42,10 +43,7 @@ class PostgresRows:
                 SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
             )
             if job is None:
-                raise NotFound(
-                    f"no job {query.job!r} in workspace {query.workspace!r}",
-                    {"wanted": "a job", "found": query.job},
-                )
+                raise no_job(query.workspace, query.job)
             benchmark = Benchmark.model_validate_json(job["spec"])
             layout = self._layout_of(benchmark)
             condition, parameters = _condition(query, benchmark, layout.scores)

@@ -1,7 +1,6 @@
 """The values of one (dataset, model) as they are stored, in row order, and those of each slice of it."""
 
 import asyncio
-import math
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ import orjson
 
 from evalbus.errors import NoResult
 from evalbus.store.counts import Sum
+from evalbus.store.means import mean_of_told
 from evalbus.store.ports import Layout
 from evalbus.store.postgres.database import Connection
 from evalbus.store.postgres.packed import columns_of
@@ -176,13 +176,8 @@ async def _truths(
     for rows in _slabs(size if n_truths else 0):
         slab = await connection.fetch(SQL.truths, *key, *rows, n_truths)
         packed = [row["truths"] for row in slab]
-        await asyncio.to_thread(_add_values, truths, [_mean_said] * n_truths, packed)
+        await asyncio.to_thread(_add_values, truths, [mean_of_told] * n_truths, packed)
     return truths
-
-
-def _mean_said(truths: Sequence[float]) -> float:
-    said = [truth for truth in truths if not math.isnan(truth)]
-    return math.fsum(said) / len(said) if said else math.nan
 
 
 async def _members(connection: Connection, key: Key, size: int) -> _Members:
