@@ -90,7 +90,8 @@ class Jobs:
                 "workspace": self._workspace,
                 "status": status,
                 "benchmark": benchmark,
-                "include_archived": include_archived,
+                # Told only if it is wanted: an older service does not know of it.
+                "include_archived": include_archived or None,
                 "after": after,
                 "limit": count,
             }
