@@ -10,6 +10,7 @@ from evalbus.exporting import config_of_command, file_chunks
 from evalbus.exporting.pages import datapoint_pages
 from evalbus.logs import get_logger
 from evalbus.producer.buckets import BucketAway, BucketObject, BucketRefused
+from evalbus.producer.claiming import work_on_claimed
 from evalbus.producer.destinations import Destinations
 from evalbus.store.ports import DatapointStore, ExportLease, ExportStore, LeaseLost, Watcher
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
@@ -48,17 +49,12 @@ class Exporting:
 
     async def run(self) -> None:
         """For ever; on cancellation every lease is given back, so that another producer begins at once."""
-        places = asyncio.Semaphore(EXPORTS_MAX)
-        async with asyncio.TaskGroup() as exports:
-            while True:
-                await places.acquire()
-                lease = await self._claim()
-                if lease is None:
-                    places.release()
-                    await self.work.wait(self.poll_seconds)
-                    continue
-                task = exports.create_task(self._export(lease), name=f"export {lease.export_id}")
-                task.add_done_callback(lambda _: places.release())
+        await work_on_claimed(
+            self._claim,
+            self._export,
+            at_once_max=EXPORTS_MAX,
+            wait=lambda: self.work.wait(self.poll_seconds),
+        )
 
     async def _claim(self) -> ExportLease | None:
         try:

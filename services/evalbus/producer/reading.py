@@ -9,6 +9,7 @@ from evalbus.datasets.base import DatasetReader, Fingerprint, Position
 from evalbus.datasets.sources import Uploads
 from evalbus.errors import Refused, SourceBroken, TransientError
 from evalbus.logs import get_logger
+from evalbus.producer.claiming import work_on_claimed
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.slicing import Slicing
 from evalbus.producer.uploads import UploadFiles
@@ -36,17 +37,12 @@ class Reading:
 
     async def run(self) -> None:
         """For ever; on cancellation every lease is given back, so that another producer goes on at once."""
-        places = asyncio.Semaphore(READINGS_MAX)
-        async with asyncio.TaskGroup() as readings:
-            while True:
-                await places.acquire()
-                lease = await self._claim()
-                if lease is None:
-                    places.release()
-                    await self.work.wait(self.poll_seconds)
-                    continue
-                task = readings.create_task(self._read(lease), name=f"read {lease.job_id}")
-                task.add_done_callback(lambda _: places.release())
+        await work_on_claimed(
+            self._claim,
+            self._read,
+            at_once_max=READINGS_MAX,
+            wait=lambda: self.work.wait(self.poll_seconds),
+        )
 
     async def _claim(self) -> Lease | None:
         try:
