@@ -232,6 +232,31 @@ async def test_a_row_says_its_slices_and_what_people_said(stores: Stores) -> Non
         assert row.metrics["default/tally"][0].truth is None
 
 
+async def test_evaluators_that_do_not_hear_people_yet_leave_rows_without_their_word(
+    stores: Stores,
+) -> None:
+    new = a_new_job(name="mixed", benchmark=a_benchmark(metrics=(judged(),), slices=SLICES))
+    await stores.a_job_read(new, rows=6, in_chunks_of=3, slices=[1] * 6)
+    older, newer = await stores.take()
+    for sent, truths in ((older, []), (newer, [[1.0] * 3])):
+        scored = a_scored_chunk(sent, scores=[[1.0] * 3], truths=truths)
+        await stores.scores.keep(scored, samples_of(scored))
+    await stores.finalize()
+
+    page = await stores.results.slices(ListSlices(result="mixed"))
+    rows = await stores.rows.list(ListRows(job="mixed"))
+
+    for one in page.slices[:2]:
+        (score,) = one.results[0].scores
+        assert score.agreement is not None
+        assert (score.agreement.count, score.agreement.without_truth) == (3, 3)
+        assert score.agreement.raw == 1.0
+    assert [row.metrics["default/exact-match"][0].truth for row in rows.rows] == [
+        *[None] * 3,
+        *[1.0] * 3,
+    ]
+
+
 async def test_a_retry_keeps_slices_and_truths(stores: Stores) -> None:
     drawn = Drawn(8)
     source = await a_completed(stores, drawn)

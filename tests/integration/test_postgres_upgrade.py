@@ -1,4 +1,4 @@
-"""Jobs that are under way when metrics begin to count and to ask go on, and what was made before stays what it was.
+"""Jobs that are under way when metrics begin to count, and rows to be in slices, go on; what was made before stays as it was.
 
 What the older release left behind is made by going back to its schema: the way down takes away what it did not know.
 """
@@ -10,8 +10,16 @@ import asyncpg
 from evalbus.store.ports import ChunkToSend
 from evalbus.store.postgres import migrate
 from evalbus_schemas.benchmark import Params
+from evalbus_schemas.exports import ListDatapoints
 from evalbus_schemas.jobs import JobStatus
-from evalbus_schemas.queries import CompareResults, GetResult, Result
+from evalbus_schemas.queries import (
+    CompareResults,
+    GetResult,
+    JobNamed,
+    ListRows,
+    ListSlices,
+    Result,
+)
 from tests.builders import (
     a_benchmark,
     a_failed_row,
@@ -26,16 +34,18 @@ from tests.stores import Stores, open_stores
 pytestmark = on_each_postgres
 
 METRICS = "0004_metrics.sql"
+SLICES = "0005_slices_truths_exports.sql"
 
 
-async def upgraded(database_url: str) -> None:
-    """To the schema before metrics counted, and back up again; nobody is connected meanwhile."""
-    file = files("evalbus_schemas").joinpath("migrations", METRICS)
+async def upgraded(database_url: str, to: str = METRICS) -> None:
+    """To the schema before that, and back up again; nobody is connected meanwhile."""
+    file = files("evalbus_schemas").joinpath("migrations", to)
+    version = to.partition("_")[0]
     connection = await asyncpg.connect(database_url)
     await connection.execute(file.read_text("utf-8").split("-- migrate:down")[1])
-    await connection.execute("DELETE FROM schema_migrations WHERE version = '0004'")
+    await connection.execute("DELETE FROM schema_migrations WHERE version = $1", version)
     await connection.close()
-    assert await migrate(database_url) == ["0004"]
+    assert await migrate(database_url) == [version]
 
 
 async def keep_unanswered(stores: Stores, sent: ChunkToSend) -> None:
@@ -136,3 +146,40 @@ async def test_rows_that_were_kept_before_come_back_as_they_did(database_url: st
 
     async with open_stores(database_url) as stores:
         assert await stores.all_rows(job) == before
+
+
+async def test_jobs_from_before_slices_are_read_exported_and_explained(database_url: str) -> None:
+    # given one that is whole, and one with a chunk in flight
+    async with open_stores(database_url) as stores:
+        await stores.a_completed_job(a_new_job(name="whole"))
+        await stores.a_job_read(a_new_job(name="job"), rows=6, in_chunks_of=3)
+        kept, in_flight = await stores.take()
+        await stores.keep(kept)
+        before = await result_of(stores, "whole")
+
+    # when
+    await upgraded(database_url, to=SLICES)
+
+    # then
+    async with open_stores(database_url) as stores:
+        await stores.keep(in_flight)
+        assert await stores.finalize() == "job"
+        assert await result_of(stores, "whole") == before
+        for name in ("whole", "job"):
+            assert not (await stores.jobs.job("default", name)).archived
+            (of_all,) = (await stores.results.slices(ListSlices(result=name))).slices
+            assert (of_all.slice, of_all.rows, of_all.results) == ("all", 6, before.results)
+            page = await stores.rows.list(ListRows(job=name, slice="no-slice"))
+            assert [row.slices for row in page.rows] == [()] * 6
+            points = await stores.datapoints.page(ListDatapoints(job=name))
+            assert (points.count, points.next) == (6, None)
+            to_explain = await stores.explaining.job(JobNamed(job=name))
+            (dataset,) = to_explain.datasets
+            found = [
+                row async for rows in stores.explaining.rows(to_explain, dataset) for row in rows
+            ]
+            assert [row.slices for row in found] == [0] * 6
+        comparison = await stores.comparisons.compare(
+            CompareResults(columns=("whole", "job"), slice="no-slice")
+        )
+        assert comparison.differences == ()
