@@ -1,22 +1,21 @@
 """`evalbus results export`: every datapoint of a job as a file."""
 
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import PurePath
 from types import TracebackType
 from typing import Annotated, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, ProgressColumn, TimeRemainingColumn
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, JobName, Workspace
+from evalbus.cli.bars import bar
 from evalbus.cli.modes import asking_client, client_settings, working_client
 from evalbus.cli.output import note
 from evalbus.cli.progress import RateColumn
-from evalbus.client.job_export import Destination, Exported, Tell, bucket_url
+from evalbus.client.job_export import Destination, Exported, bucket_url
 from evalbus.exporting import CsvExportConfig, config_of
 from evalbus_schemas.exports import ExportFormat
 
@@ -84,12 +83,16 @@ def export(
     async def work() -> Exported:
         opened = working_client if is_remote else asking_client
         async with opened(settings, workspace) as client:
-            with _progress() as tell:
+            with bar("rows", *_columns()) as tell:
                 return await client.results.export(
                     job, destination, config, connector=connector, tell=tell
                 )
 
     _tell(loop.run(work))
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(compact=True))
 
 
 def _tell(exported: Exported) -> None:
@@ -134,26 +137,3 @@ class _StandardOutput:
 
     def commit(self) -> None:
         sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _progress() -> Generator[Tell | None]:
-    """A bar on a terminal, elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        bar = progress.add_task("rows", total=None)
-
-        def tell(read: int, total: int | None) -> None:
-            progress.update(bar, completed=read, total=total)
-
-        yield tell

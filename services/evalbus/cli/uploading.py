@@ -1,24 +1,21 @@
 """`evalbus datasets upload`, and the local files of a benchmark on their way to the services."""
 
 import asyncio
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, Workspace
+from evalbus.cli.bars import Tell, bar
 from evalbus.cli.catalogue import saving_client
 from evalbus.cli.modes import client_settings
 from evalbus.cli.output import JsonFlag, note, write_document, write_text
 from evalbus.client import AsyncClient
 from evalbus.client.benchmark_file import is_url
-from evalbus.client.uploads import Progress as Tell
 from evalbus.errors import Invalid
 from evalbus.writing.tables import printable
 from evalbus_schemas.benchmark import BenchmarkFile, Dataset
@@ -44,7 +41,7 @@ def upload(
 
     async def work() -> tuple[str, EntrySaved | None]:
         async with saving_client(settings, workspace) as client:
-            with _progress(file) as tell:
+            with _bar(file) as tell:
                 source = await client.datasets.upload(file, progress=tell)
             if name is None:
                 return source, None
@@ -75,7 +72,7 @@ async def _uploaded(client: AsyncClient, dataset: Dataset) -> Dataset:
             sources.append(source)
             continue
         for path in await asyncio.to_thread(_files, source, dataset):
-            with _progress(path) as tell:
+            with _bar(path) as tell:
                 sources.append(await client.datasets.upload(path, progress=tell))
     if not sources:
         return dataset
@@ -101,23 +98,5 @@ def _files(source: str, dataset: Dataset) -> list[Path]:
     return [place.path for place in places]
 
 
-@contextmanager
-def _progress(file: Path) -> Generator[Tell | None, None, None]:
-    """A bar on a terminal, elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        bar = progress.add_task(printable(file.name), total=None, markup=False)
-
-        def tell(received: int, size: int) -> None:
-            progress.update(bar, completed=received, total=size)
-
-        yield tell
+def _bar(file: Path) -> AbstractContextManager[Tell | None]:
+    return bar(printable(file.name), DownloadColumn(), TransferSpeedColumn())
