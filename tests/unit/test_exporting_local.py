@@ -189,6 +189,22 @@ def test_neither_is_a_device_replaced() -> None:
         LocalFile(Path("/dev/null"))
 
 
+def test_links_in_a_circle_are_no_place_for_a_file(tmp_path: Path) -> None:
+    circle = tmp_path / "circle.json"
+    circle.symlink_to(circle)
+
+    with pytest.raises(OSError, match=r"circle\.json"):
+        LocalFile(circle)
+
+    assert circle.is_symlink()
+
+
+@pytest.mark.parametrize("text", ["a\0b.json", "\ud800.json"])
+def test_neither_is_what_no_file_can_be_called(text: str) -> None:
+    with pytest.raises(WrongExport, match="can be no path"):
+        LocalFile(Path(text))
+
+
 def test_a_link_stays_one_and_leads_to_the_new_file(old: Path, tmp_path: Path) -> None:
     link = tmp_path / "links" / "latest"
     link.parent.mkdir()

@@ -22,11 +22,11 @@ class LocalFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._named():
-            self._target = path.resolve()
-            if self._target.exists() and not self._target.is_file():
+            if _is_there(path) and not path.is_file():
                 raise WrongExport(
                     f"{path} is not a file that could be replaced", {"found": str(path)}
                 )
+            self._target = path.resolve()
             self._unfinished = self._target.with_name(f".evalbus-{uuid4().hex}.part")
 
     @property
@@ -78,3 +78,14 @@ class LocalFile:
             yield
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
+
+
+def _is_there(path: Path) -> bool:
+    """Raises OSError for links that lead in a circle: `exists` is silent about them, and not every `resolve` bears them."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except ValueError as error:
+        raise WrongExport(f"{str(path)!r} can be no path", {"found": repr(str(path))}) from error
+    return True
