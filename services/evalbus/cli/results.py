@@ -8,6 +8,7 @@ import typer
 from evalbus.cli import loop
 from evalbus.cli.arguments import WORKSPACE, JobName, ResultName, Workspace
 from evalbus.cli.comparison_table import comparison_lines, comparison_table
+from evalbus.cli.explanations import explain
 from evalbus.cli.exporting import export
 from evalbus.cli.modes import asking_client, client_settings
 from evalbus.cli.output import (
@@ -199,6 +200,7 @@ def rows(
 app.command()(export)
 app.command()(slices)
 app.command()(report)
+app.command()(explain)
 
 
 @app.command()

@@ -153,11 +153,11 @@ class Queries:
     async def results_datapoints(self, query: ListDatapoints, _: Message) -> BaseModel:
         return await self.datapoints.page(query)
 
-    async def results_explain(self, named: JobNamed, _: Message) -> BaseModel:
-        return await self.explainer.explain(named)
-
     async def results_exported(self, named: ExportNamed, _: Message) -> BaseModel:
         return await self.exports.exporting(named)
+
+    async def results_explain(self, named: JobNamed, _: Message) -> BaseModel:
+        return await self.explainer.explain(named)
 
     async def events_list(self, query: ListEvents, _: Message) -> BaseModel:
         return await self.events.list(query)
