@@ -12,7 +12,7 @@ import pytest
 from evalbus.client import Client
 from evalbus.errors import Conflict, Invalid, NotAllowed, NotFound, OverLimit
 from evalbus_schemas.benchmark import StartBenchmark
-from tests.acceptance.test_refusals import publish
+from tests.acceptance.bare import publish
 from tests.servers.deadline import wait_until
 from tests.system import System, evalbus
 

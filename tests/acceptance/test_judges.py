@@ -15,6 +15,7 @@ from evalbus.errors import Refused
 from evalbus_schemas.jobs import Job
 from evalbus_schemas.queries import Row, RowPage
 from evalbus_schemas.scores import ScoreStatistics
+from tests.acceptance.bare import publish
 from tests.acceptance.judged import (
     CALL_COST,
     JUDGE,
@@ -28,7 +29,6 @@ from tests.acceptance.judged import (
     verdict_on,
 )
 from tests.acceptance.live import LOCAL, SECRET, a_live_benchmark, knows
-from tests.acceptance.test_refusals import publish
 from tests.acceptance.test_secrets_and_addresses import PUBLIC_ONLY, everything_in
 from tests.servers.deadline import wait_until
 from tests.servers.openai_endpoint import (

@@ -273,7 +273,8 @@ async def test_a_datapoint_names_the_slices_that_it_is_in(stores: Stores) -> Non
 
 
 async def test_text_of_any_kind_comes_back_as_it_was(stores: Stores) -> None:
-    item = json.dumps({"text": HOSTILE, "number": 10**40}).encode()
+    # A carriage return between words is good JSON, and the end of a line to whoever reads text.
+    item = json.dumps({"text": HOSTILE, "number": 10**40}).replace(", ", ",\r").encode()
     sample = orjson.dumps({"output_text": HOSTILE.replace("\ud83c", "")})
     await stores.jobs.create(a_new_job(name="job"))
     lease = await stores.claim()
@@ -285,6 +286,7 @@ async def test_text_of_any_kind_comes_back_as_it_was(stores: Stores) -> None:
     hostile, empty = await datapoints_of(stores)
 
     assert page.lines.count("\n") == 2
+    assert "\r" not in page.lines
     assert hostile["item"] == {"text": HOSTILE, "number": 10**40}
     assert hostile["samples"][0]["output"]["output_text"] == HOSTILE.replace("\ud83c", "")
     assert hostile["row_id"] == '"row"\\\x7f\u2028'

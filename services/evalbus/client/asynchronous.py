@@ -51,7 +51,7 @@ class AsyncClient:
         self._calls = Calls(self._session, timeout_seconds=timeout_seconds or given.rpc_seconds)
         self._away_seconds = given.connect_seconds
         self.jobs = Jobs(self._calls, workspace, away_seconds=self._away_seconds)
-        self.results = Results(self._calls, workspace)
+        self.results = Results(self._calls, workspace, away_seconds=self._away_seconds)
         self.datasets = Datasets(self._calls, workspace)
         self.models = Models(self._calls, workspace)
         self.metrics = Metrics(self._calls, workspace)
@@ -104,7 +104,9 @@ class AsyncClient:
 
     def results_in(self, workspace: str | None) -> Results:
         """What `results` is, for another workspace; None: for this client's own."""
-        return self.results if workspace is None else Results(self._calls, workspace)
+        if workspace is None:
+            return self.results
+        return Results(self._calls, workspace, away_seconds=self._away_seconds)
 
     def saved(self, kind: EntryKind, workspace: str | None = None) -> Saved:
         """What is saved of one kind, where the kind is not known before; in this client's workspace or another."""

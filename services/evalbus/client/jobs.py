@@ -9,7 +9,7 @@ from evalbus.client.benchmark_file import is_reference, load_benchmark
 from evalbus.client.calls import Calls
 from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
-from evalbus.errors import Unavailable
+from evalbus.client.patience import asked_on
 from evalbus_schemas.base import JsonObject, Labels
 from evalbus_schemas.benchmark import Benchmark, BenchmarkFile, Params, Plugin, StartBenchmark
 from evalbus_schemas.jobs import Job, JobStatus, LogLine, Why
@@ -30,7 +30,6 @@ from evalbus_schemas.queries import (
 
 WAIT_SECONDS = 20.0
 WATCH_SECONDS = 0.5
-AWAY_PAUSE_SECONDS = 1.0
 BUSY_PAUSE_SECONDS = 0.5
 LOG_PAGE = 100
 
@@ -225,21 +224,19 @@ class Jobs:
         named = self._named(job)
         wanted = WaitForJob(job=named.job, workspace=named.workspace, timeout_seconds=seconds)
         clock = asyncio.get_running_loop().time
-        away_until = clock() + self._away_seconds
-        while True:
+        asked_at = clock()
+
+        async def ask() -> Job:
+            nonlocal asked_at
             asked_at = clock()
-            try:
-                found = await self._calls.call("jobs.wait", wanted, Job, extra_seconds=seconds)
-            except Unavailable:
-                if clock() >= away_until:
-                    raise
-                await asyncio.sleep(AWAY_PAUSE_SECONDS)
-            else:
-                if not found.is_terminal:
-                    # Where too many wait already the answer comes at once, and must not be asked for at once again.
-                    early = asked_at + seconds - clock()
-                    await asyncio.sleep(min(max(early, 0.0), BUSY_PAUSE_SECONDS))
-                return found
+            return await self._calls.call("jobs.wait", wanted, Job, extra_seconds=seconds)
+
+        found = await asked_on(ask, away_seconds=self._away_seconds)
+        if not found.is_terminal:
+            # Where too many wait already the answer comes at once, and must not be asked for at once again.
+            early = asked_at + seconds - clock()
+            await asyncio.sleep(min(max(early, 0.0), BUSY_PAUSE_SECONDS))
+        return found
 
     async def _log_page(self, job: str, after: str | None, count: int) -> LogPage:
         wanted: dict[str, object] = {

@@ -9,6 +9,7 @@ from evalbus.client.calls import Calls
 from evalbus.client.job_export import Destination, Exported, Tell, bucket_url, write_pages
 from evalbus.client.pages import entries, pages
 from evalbus.client.parameters import parameters
+from evalbus.client.patience import asked_on
 from evalbus.client.report_material import report_material
 from evalbus.client.result_pages import AsyncResultList, ResultPages, ResultQuery
 from evalbus.client.rows import RowFilters, ScoredRow, scored
@@ -37,7 +38,9 @@ from evalbus_schemas.queries import (
 class Results:
     """`client.results`."""
 
-    def __init__(self, calls: Calls, workspace: str) -> None:
+    def __init__(self, calls: Calls, workspace: str, *, away_seconds: float) -> None:
+        """`away_seconds`: how long an export goes on asking servers that are away."""
+        self._away_seconds = away_seconds
         self._calls = calls
         self._workspace = workspace
 
@@ -157,9 +160,12 @@ class Results:
         first: dict[str, object] = {"job": job, "workspace": self._workspace}
 
         async def ask(after: str | None, count: int) -> DatapointPage:
-            place = {"after": after, "limit": count}
-            return await self._calls.call(
-                "results.datapoints", parameters(ListDatapoints, first | place), DatapointPage
+            wanted = parameters(ListDatapoints, first | {"after": after, "limit": count})
+            # Servers that are away from the start are not waited for; nothing is lost yet.
+            patience = 0.0 if after is None else self._away_seconds
+            return await asked_on(
+                lambda: self._calls.call("results.datapoints", wanted, DatapointPage),
+                away_seconds=patience,
             )
 
         return datapoint_pages(ask)

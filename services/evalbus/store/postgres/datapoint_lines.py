@@ -141,11 +141,13 @@ class DatapointLines:
     ) -> str:
         # A row over the size limit has no item.
         name = self._datasets[dataset_no]
-        return (
+        line = (
             f'{{"x_uid":"{name}::{row}","dataset":"{self._workspace}/{name}","row_index":{row}'
             f',"row_id":{_text(row_id)},"item":{item or "{}"},"samples":[{samples}],"scores":[{scores}]'
             f',"slice_membership":{slices}}}\n'
         )
+        # JSON may have it between words, and to many readers a line ends there.
+        return line.replace("\r", " ")
 
     def _written_membership(self, slices: int) -> str:
         written = _json(names_of(slices, self._without_rows))
