@@ -512,14 +512,15 @@ def test_sixty_four_kibibytes_of_anything_take_no_time(seed: int) -> None:
 
     best = min(_seconds(text) for _ in range(3))
 
-    assert best < 0.05
+    # A hundred times what it takes, and a hundredth of what going over it again and again would take.
+    assert best < 0.5
 
 
 def _seconds(text: str) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(Invalid, OverLimit):
         parse_filter(text, RESULT_FIELDS)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_a_filter_as_large_as_may_be_is_read() -> None:

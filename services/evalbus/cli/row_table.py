@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import JsonValue
 
+from evalbus.characters import cut
 from evalbus.writing.tables import Cell, Table
 from evalbus_schemas.queries import Row
 
@@ -14,6 +15,7 @@ FIRST = ("dataset", "model", "row")
 LAST = ("failed", "why")
 OUTPUT = "output_text"
 REST = "other fields"
+CELL_CHARACTERS_MAX = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,13 @@ class RowColumns:
 
 
 def rows_table(rows: Sequence[Row]) -> Table:
+    """To be looked at: long texts are cut, which lines of JSON and CSV have whole."""
     columns = RowColumns.of(rows)
-    return Table(columns=columns.header, rows=[columns.line(row) for row in rows])
+    return Table(columns=columns.header, rows=[tuple(map(_cut, columns.line(row))) for row in rows])
+
+
+def _cut(cell: Cell) -> Cell:
+    return cut(cell, CELL_CHARACTERS_MAX) if isinstance(cell, str) else cell
 
 
 def short(reference: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from evalbus.characters import whole
+from evalbus.characters import cut, whole
 from evalbus.evaluator.plans import NamedMetric
 from evalbus.metrics import DETAIL_BYTES_MAX, RATIONALE_CHARACTERS_MAX, Columns, Remark
 from evalbus.metrics.details import readable
@@ -41,10 +41,9 @@ def fitting(remarks: Iterable[ScoreRemark]) -> tuple[ScoreRemark, ...]:
     return tuple(kept)
 
 
-def cut(text: str, characters_max: int) -> str:
+def writable(text: str, characters_max: int) -> str:
     """As much of it as may be written, in characters that can be."""
-    written = whole(text)
-    return written if len(written) <= characters_max else written[: characters_max - 1] + "…"
+    return cut(whole(text), characters_max)
 
 
 def _remark(row: int, metric: str, score: str, remark: Remark) -> ScoreRemark:
@@ -53,8 +52,8 @@ def _remark(row: int, metric: str, score: str, remark: Remark) -> ScoreRemark:
         row=row,
         metric=metric,
         score=score,
-        label=None if label is None else cut(label, LABEL_CHARACTERS_MAX),
-        rationale=None if rationale is None else cut(rationale, RATIONALE_CHARACTERS_MAX),
+        label=None if label is None else writable(label, LABEL_CHARACTERS_MAX),
+        rationale=None if rationale is None else writable(rationale, RATIONALE_CHARACTERS_MAX),
         detail=None
         if remark.detail is None
         else readable(remark.detail, bytes_max=DETAIL_BYTES_MAX),

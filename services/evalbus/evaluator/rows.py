@@ -20,7 +20,7 @@ from evalbus.evaluator.given import (
     parse_given,
 )
 from evalbus.evaluator.plans import Answer, NamedMetric, ReadyPlan
-from evalbus.evaluator.remarks import cut, remarks_of
+from evalbus.evaluator.remarks import remarks_of, writable
 from evalbus.evaluator.settling import Blame, settle
 from evalbus.metrics import (
     COUNTS_BYTES_MAX,
@@ -517,4 +517,4 @@ def _cause(error: BaseException) -> tuple[str, str]:
 
 
 def _short(message: str) -> str:
-    return cut(message, MESSAGE_CHARACTERS_MAX)
+    return writable(message, MESSAGE_CHARACTERS_MAX)

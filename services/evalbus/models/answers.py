@@ -5,6 +5,7 @@ from typing import cast
 
 import orjson
 
+from evalbus.characters import cut
 from evalbus.models.base import CallFailed
 from evalbus.nesting import NESTING_MAX, is_nested_too_deeply
 from evalbus_schemas.base import JsonObject
@@ -42,5 +43,4 @@ def tokens(usage: object, name: str) -> int | None:
 
 def beginning(body: bytes, characters: int = 80) -> str:
     """So much of it as fits into a sentence."""
-    text = body[: 4 * characters].decode(errors="replace")
-    return text if len(text) <= characters else text[: characters - 1] + "…"
+    return cut(body[: 4 * characters].decode(errors="replace"), characters)

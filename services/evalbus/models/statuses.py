@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 
+from evalbus.characters import cut
 from evalbus.models.base import CallFailed, HttpAnswer
 from evalbus_schemas.benchmark import ROW_SECONDS_MAX
 
@@ -55,7 +56,7 @@ def said_in(body: bytes) -> str:
 def one_line(text: str) -> str:
     """Somebody else's words for a sentence of ours: without control characters, at most SAID_CHARACTERS_MAX."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= SAID_CHARACTERS_MAX else line[: SAID_CHARACTERS_MAX - 1] + "…"
+    return cut(line, SAID_CHARACTERS_MAX)
 
 
 def _retry_after(answer: HttpAnswer, now: datetime) -> float | None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from evalbus.characters import cut
 from evalbus.reporting.parts import Heading, Part, figures, sentences
 from evalbus.writing.names import bare
-from evalbus.writing.tables import Cell, Change, Table, cut
+from evalbus.writing.tables import Cell, Change, Table
 from evalbus_schemas.explanations import (
     DatasetExplanation,
     Disagreements,

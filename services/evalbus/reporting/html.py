@@ -4,9 +4,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from evalbus.characters import cut
 from evalbus.reporting import charts
 from evalbus.reporting.parts import Report
-from evalbus.writing.tables import Bar, Cell, cut, shown
+from evalbus.writing.tables import Bar, Cell, shown
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -6,10 +6,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from evalbus.characters import cut
 from evalbus.reporting.material import Material
 from evalbus.reporting.parts import Part, figures
 from evalbus.writing.names import bare
-from evalbus.writing.tables import Cell, Table, cut
+from evalbus.writing.tables import Cell, Table
 from evalbus_schemas.scores import Signature
 
 PARAMETERS_MAX: Final = 500

@@ -9,6 +9,7 @@ from jinja2.exceptions import TemplateRuntimeError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from evalbus.characters import cut
 from evalbus.errors import Invalid
 from evalbus.templates.base import MISSING_FIELD, Context, Template, TemplateError, names_shown
 from evalbus.templates.joined import too_long
@@ -106,8 +107,7 @@ def refusing_what_is_no_template(text: str) -> Generator[None]:
 
 def _begins(text: str) -> str:
     """Enough of a template to find it in a file."""
-    stripped = text.strip()
-    return stripped if len(stripped) <= BEGINNING_MAX else stripped[: BEGINNING_MAX - 1] + "…"
+    return cut(text.strip(), BEGINNING_MAX)
 
 
 class Sandboxed(Template):

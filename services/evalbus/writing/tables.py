@@ -79,8 +79,3 @@ def bar(share: float) -> str:
 def printable(text: str) -> str:
     """Text that cannot steer a terminal or turn a line around, whoever wrote it."""
     return "".join(c if c.isprintable() or c in "\n\t" or c in JOINERS else "\ufffd" for c in text)
-
-
-def cut(text: str, most: int) -> str:
-    """No longer than that, and a sign where something is missing."""
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -12,7 +12,7 @@ from evalbus.metrics.base import UNPARSABLE
 from evalbus.metrics.json_path import JsonPath
 from evalbus.metrics.judges.answer_schema import EXPLANATION, closed_object
 from evalbus.metrics.judges.parsers import Said
-from evalbus.metrics.judges.verdicts import Unclear, cut
+from evalbus.metrics.judges.verdicts import Unclear, beginning
 from evalbus_schemas.base import JsonObject
 
 CRITERIA_SCHEMA: Final[JsonObject] = closed_object(
@@ -86,12 +86,12 @@ def _number(found: JsonValue) -> int:
         return int(found)
     if isinstance(found, int) and not isinstance(found, bool):
         return found
-    raise Unclear(UNPARSABLE, f"no number of a criterion: {cut(repr(found))}")
+    raise Unclear(UNPARSABLE, f"no number of a criterion: {beginning(repr(found))}")
 
 
 def _decision(found: JsonValue) -> bool:
     """True or false, or a word for it."""
     decided = _WORDS.get(found.strip().casefold()) if isinstance(found, str) else found
     if not isinstance(decided, bool):
-        raise Unclear(UNPARSABLE, f"neither met nor not: {cut(repr(found))}")
+        raise Unclear(UNPARSABLE, f"neither met nor not: {beginning(repr(found))}")
     return decided

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 import orjson
 from pydantic import Field
 
+from evalbus.characters import cut
 from evalbus.metrics.base import (
     DETAIL_BYTES_MAX,
     NO_CANDIDATE,
@@ -23,7 +24,7 @@ from evalbus.metrics.judges.criteria_answers import CRITERIA_SCHEMA, Finding, fi
 from evalbus.metrics.judges.judged_score import agreement_declared
 from evalbus.metrics.judges.panel import Panel, PanelParameters
 from evalbus.metrics.judges.parsers import Said
-from evalbus.metrics.judges.verdicts import Unclear, cut, rationale_of
+from evalbus.metrics.judges.verdicts import Unclear, beginning, rationale_of
 from evalbus.templates import Template, compile_template
 from evalbus_schemas.base import JsonObject
 from evalbus_schemas.benchmark import Template as TemplateText
@@ -171,7 +172,7 @@ class CriteriaJudge(LiveMetric):
             try:
                 findings.append(findings_in(one, n_criteria))
             except Unclear as problem:
-                message = f"{problem.message}; {judge} said {cut(one.text)!r}"
+                message = f"{problem.message}; {judge} said {beginning(one.text)!r}"
                 return Note(code=problem.code, message=message)
         return findings
 

@@ -15,7 +15,7 @@ from evalbus.metrics.judges.combining import (
 )
 from evalbus.metrics.judges.parsers import Said
 from evalbus.metrics.judges.scales import JudgedScore, RubricScore
-from evalbus.metrics.judges.verdicts import Unclear, Verdict, cut
+from evalbus.metrics.judges.verdicts import Unclear, Verdict, beginning
 from evalbus_schemas.base import JsonObject
 
 TIE: Final = "tie"
@@ -122,7 +122,7 @@ class ScoreOfJudges:
     def _note(self, problem: Unclear, said: Said, judge: str) -> Note:
         return Note(
             code=problem.code,
-            message=f"{self._score.name}: {problem.message}; {judge} said {cut(said.text)!r}",
+            message=f"{self._score.name}: {problem.message}; {judge} said {beginning(said.text)!r}",
         )
 
 

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from evalbus.metrics.base import OUT_OF_RANGE, UNPARSABLE, RubricLevel, ScoreDeclaration
 from evalbus.metrics.judges.combining import majority_of_repeats
 from evalbus.metrics.judges.parsers import JsonParser, Parser
-from evalbus.metrics.judges.verdicts import Unclear, Verdict, cut
+from evalbus.metrics.judges.verdicts import Unclear, Verdict, beginning
 from evalbus.templates import as_text
 from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import ScoreDirection
@@ -120,7 +120,7 @@ class RubricScore(_Score):
         level = self._level(as_text(found))
         if level is None:
             known = ", ".join(level.label for level in self.rubric)
-            raise Unclear(UNKNOWN_LABEL, f"{_shown(found)} is none of {cut(known)}")
+            raise Unclear(UNKNOWN_LABEL, f"{_shown(found)} is none of {beginning(known)}")
         return Verdict(value=level.value, label=level.label)
 
     def _level(self, text: str) -> Level | None:
@@ -156,7 +156,7 @@ def _as_float(number: float) -> float:
 
 
 def _shown(found: object) -> str:
-    return cut(repr(found))
+    return beginning(repr(found))
 
 
 def _kind_of_score(score: object) -> str:

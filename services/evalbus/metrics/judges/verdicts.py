@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evalbus.characters import whole
+from evalbus.characters import cut, whole
 from evalbus.metrics.base import RATIONALE_CHARACTERS_MAX
 
 BEGINNING_CHARACTERS = 120
@@ -26,9 +26,9 @@ class Unclear(ValueError):
         self.message = message
 
 
-def cut(text: str, characters_max: int = BEGINNING_CHARACTERS) -> str:
-    """The text, or so much of its beginning with an ellipsis behind it."""
-    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+def beginning(text: str) -> str:
+    """Enough of what a judge said to find it again."""
+    return cut(text, BEGINNING_CHARACTERS)
 
 
 def rationale_of(

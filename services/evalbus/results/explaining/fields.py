@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from pydantic import JsonValue
 
-from evalbus.characters import whole
+from evalbus.characters import cut, whole
 from evalbus_schemas.base import JsonObject
 
 LEVELS_MAX: Final = 3
@@ -28,7 +28,7 @@ def fields_of(item: JsonObject, *, levels: int = LEVELS_MAX) -> Iterator[tuple[s
     """In the order of the item; null is no value."""
     for name, value in _fields_of(item, levels):
         if value is not None:
-            yield cut(name, NAME_CHARACTERS_MAX), value
+            yield excerpt(name, NAME_CHARACTERS_MAX), value
 
 
 def begun(text: str) -> str:
@@ -36,11 +36,11 @@ def begun(text: str) -> str:
     return text[: EXCERPT_CHARACTERS * 2 + 1]
 
 
-def cut(text: str, characters_max: int) -> str:
+def excerpt(text: str, characters_max: int) -> str:
     """One line that can be written down, with … where there was more."""
     head = " ".join(text[: characters_max * 2].split())
-    is_whole = len(head) <= characters_max and len(text) <= characters_max * 2
-    return whole(head if is_whole else head[: characters_max - 1] + "…")
+    is_whole = len(text) <= characters_max * 2
+    return whole(cut(head if is_whole else f"{head} …", characters_max))
 
 
 def _fields_of(value: JsonObject, levels: int) -> Iterator[tuple[str, JsonValue]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from evalbus.models import MODELS, Recorded
-from evalbus.results.explaining.fields import NAME_CHARACTERS_MAX, cut
+from evalbus.results.explaining.fields import NAME_CHARACTERS_MAX, excerpt
 from evalbus.templates import Path, fields_used, sample_fields_used
 from evalbus_schemas.benchmark import MetricPlugin, Plugin
 
@@ -37,4 +37,4 @@ def _templates(model: Plugin) -> Sequence[str]:
 
 
 def _named(of: str, path: Path) -> str:
-    return f"{of}.{cut('.'.join(map(str, path)), NAME_CHARACTERS_MAX)}"
+    return f"{of}.{excerpt('.'.join(map(str, path)), NAME_CHARACTERS_MAX)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from evalbus.results.explaining.field_columns import FieldColumns, TextColumns
-from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, begun, cut, fields_of, parsed
+from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, begun, excerpt, fields_of, parsed
 from evalbus.results.explaining.refusals import is_refusal
 from evalbus.store.ports import AnswerToExplain
 
@@ -41,7 +41,7 @@ class ModelColumns:
         self.fields = FieldColumns()
         """What else stands in the samples."""
         self.excerpts: list[str] = []
-        """The beginning of each answer, still to be cut."""
+        """The beginning of each answer, still to be excerpt."""
         self.n_answers = self.n_failed = 0
         self.errors: dict[tuple[str | None, str], ErrorKind] = {}
         """By metric, None for a row without a sample, and code."""
@@ -81,7 +81,7 @@ class ModelColumns:
     def _add_errors(self, lists: Sequence[str], row: int) -> None:
         seen: set[tuple[str | None, str]] = set()
         for error in (error for errors in lists for error in orjson.loads(errors)):
-            kind = (error["metric"], cut(error["code"], CODE_CHARACTERS_MAX))
+            kind = (error["metric"], excerpt(error["code"], CODE_CHARACTERS_MAX))
             if kind not in self.errors and len(self.errors) >= ERROR_KINDS_MAX:
                 kind = (error["metric"], "other")
             if kind in seen:
@@ -90,7 +90,7 @@ class ModelColumns:
             found = self.errors.setdefault(kind, ErrorKind())
             found.n_rows += 1
             if len(found.examples) < EXAMPLES_MAX:
-                found.examples.append((row, cut(error["message"], EXCERPT_CHARACTERS)))
+                found.examples.append((row, excerpt(error["message"], EXCERPT_CHARACTERS)))
 
     @property
     def scores(self) -> "list[Numbers]":

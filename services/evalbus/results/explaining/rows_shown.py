@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from evalbus.results.agreement import agreeing
 from evalbus.results.explaining.columns import DatasetColumns
-from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, cut
+from evalbus.results.explaining.fields import EXCERPT_CHARACTERS, excerpt
 from evalbus.results.explaining.words import counted, figure, rounded
 from evalbus.writing.names import bare
 from evalbus_schemas.benchmark import ScoreDirection
@@ -137,7 +137,7 @@ class ShownRows:
             row_id=self._columns.row_ids[place],
             values=tuple(_told(values[place]) for values in self._values),
             spread=rounded(spread),
-            item=cut(self._columns.excerpts[place], EXCERPT_CHARACTERS),
+            item=excerpt(self._columns.excerpts[place], EXCERPT_CHARACTERS),
         )
 
     def _row(self, place: int, model_no: int) -> RowShown:
@@ -147,8 +147,8 @@ class ShownRows:
             row_id=self._columns.row_ids[place],
             value=rounded(float(self._values[model_no][place])),
             truth=None if truths is None else _told(truths[place]),
-            item=cut(self._columns.excerpts[place], EXCERPT_CHARACTERS),
-            answer=cut(self._columns.models[model_no].excerpts[place], EXCERPT_CHARACTERS),
+            item=excerpt(self._columns.excerpts[place], EXCERPT_CHARACTERS),
+            answer=excerpt(self._columns.models[model_no].excerpts[place], EXCERPT_CHARACTERS),
         )
 
 

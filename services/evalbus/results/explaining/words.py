@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evalbus.results.explaining.fields import cut
+from evalbus.results.explaining.fields import excerpt
 
 DIGITS: Final = 6
 """Significant ones of every figure that is told: those beyond depend on the machine, and mean nothing."""
@@ -32,7 +32,7 @@ def p_value(p: float) -> str:
 
 
 def quoted(name: str) -> str:
-    return f'"{cut(name, QUOTED_CHARACTERS_MAX)}"'
+    return f'"{excerpt(name, QUOTED_CHARACTERS_MAX)}"'
 
 
 def counted(count: int, noun: str) -> str:
