@@ -14,6 +14,15 @@ from tests.servers.broker import Broker
 from tests.servers.postgres import Databases, PostgresServer, available_postgres
 from tests.servers.rabbitmq import RabbitNode
 
+FAULTS = Path(__file__).parent / "faults"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever kills processes and servers in the middle of a job is about time."""
+    for item in items:
+        if FAULTS in item.path.parents:
+            item.add_marker("alone")
+
 
 async def _migrate(database_url: str) -> None:
     # Imported late: tests of the servers themselves need no schema.

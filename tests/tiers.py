@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,10 +30,10 @@ NOT_TIERS = ("servers", "benchmarks")
 # What fails soonest comes first.
 ORDER = ("unit", "conformance", "integration", "acceptance", "faults")
 WITHOUT_SERVERS = ("unit",)
-# Many short tests. The others start processes themselves, and watch how these take turns.
-SIDE_BY_SIDE = ("unit", "conformance")
 PROCESSES_MAX = 4
 NO_SERVER = 69
+NO_TESTS = 5
+"""What pytest ends with when none was chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     for step in _steps(tiers, folders, for_pytest, scratch):
         if runner.stopped_by is None:
             outcomes[step.name] = runner.run(step)
+    outcomes = _without_empty(outcomes)
     failed = {name: code for name, code in outcomes.items() if code != 0}
     if failed:
         _say(f"what the tests left lies in {scratch}")
@@ -116,25 +117,30 @@ def _steps(
         for task in tiers
         if task in TASKS
     ]
-    side_by_side = [folder for folder in folders if folder in SIDE_BY_SIDE]
-    one_by_one = [folder for folder in folders if folder not in SIDE_BY_SIDE]
+    # A file's tests share what it starts, so they stay together.
+    together = [f"--numprocesses={_processes()}", "--dist=loadfile", "-m", "not alone"]
     # One run for all folders of a kind: they share the servers.
-    for number, (some, options) in enumerate(
-        ((side_by_side, [f"--numprocesses={_processes()}"]), (one_by_one, []))
-    ):
-        if some:
+    for kind, options in (("side by side", together), ("alone", ["-m", "alone"])):
+        if folders:
             steps.append(
                 Step(
-                    name=", ".join(some),
+                    name=f"{', '.join(folders)}: {kind}",
                     command=[
-                        *(sys.executable, "-m", "pytest", f"--basetemp={scratch / str(number)}"),
+                        *(sys.executable, "-m", "pytest"),
+                        f"--basetemp={scratch / kind.replace(' ', '-')}",
                         *options,
-                        *(f"tests/{folder}" for folder in some),
+                        *(f"tests/{folder}" for folder in folders),
                         *for_pytest,
                     ],
                 )
             )
     return steps
+
+
+def _without_empty(outcomes: Mapping[str, int]) -> dict[str, int]:
+    """A run without any test is no failure, unless no run had one."""
+    left = {name: code for name, code in outcomes.items() if code != NO_TESTS}
+    return left or dict(outcomes)
 
 
 def _processes() -> int:

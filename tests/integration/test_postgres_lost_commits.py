@@ -20,7 +20,7 @@ from tests.builders import a_letter, a_new_job, a_stretch, an_event
 from tests.servers.postgres import Databases, PostgresServer, available_postgres
 from tests.stores import Stores, open_stores
 
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 120.0
 
 KILL_WHO_WAITS = """
     SELECT count(pg_terminate_backend(pid))
