@@ -130,6 +130,10 @@ SLICES_MAX: Final = 63
 """A row's membership is one number with a bit for each."""
 
 
+def _mapping_or_words(where: object) -> str:
+    return "words" if isinstance(where, str) else "mapping"
+
+
 class Slice(Closed):
     """A named subset of the rows, by what their items say; a row may be in several, or in none."""
 
@@ -137,7 +141,8 @@ class Slice(Closed):
     description: Annotated[str, Field(max_length=4096)] = ""
     where: Annotated[
         # What is in the mapping is looked at by the grammar, whose sentences name the place.
-        dict[str, Any] | str,
+        Annotated[dict[str, Any], Tag("mapping")] | Annotated[str, Tag("words")],
+        Discriminator(_mapping_or_words),
         Field(
             description="The grammar of filters over the fields of the item: `{level: hard}`, `length > 100`."
             " A row without the field is not in the slice.",
