@@ -20,15 +20,20 @@ class Store:
 
     def __init__(self, *, has_ended: bool = True) -> None:
         self.has_ended = has_ended
+        self.weighed: list[UUID] = []
         self.read: list[UUID] = []
         self.go = asyncio.Event()
         self.go.set()
 
-    async def job(self, named: JobNamed) -> JobToExplain:
+    async def job_id(self, named: JobNamed) -> UUID:
         if not named.job.startswith("job-"):
             raise NotFound(f"no job {named.job!r}")
+        return UUID(int=int(named.job.removeprefix("job-")))
+
+    async def job(self, named: JobNamed) -> JobToExplain:
         job = a_job_to_explain(2, is_complete=self.has_ended)
-        return replace(job, job_id=UUID(int=int(named.job.removeprefix("job-"))))
+        self.weighed.append(job_id := await self.job_id(named))
+        return replace(job, job_id=job_id)
 
     async def rows(
         self, job: JobToExplain, dataset: DatasetToExplain
@@ -52,6 +57,7 @@ async def test_an_ended_job_is_read_once_as_long_as_it_is_remembered() -> None:
     assert first is again
     assert forgotten == first
     assert store.read.count(UUID(int=1)) == 2
+    assert store.weighed == store.read
 
 
 async def test_a_job_that_runs_is_read_every_time() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from evalbus.errors import Unavailable
 from evalbus.results.explaining.explain import columns_for, explain
-from evalbus.store.ports import ExplainingStore, JobToExplain
+from evalbus.store.ports import ExplainingStore
 from evalbus_schemas.explanations import Explanations
 from evalbus_schemas.queries import JobNamed
 
@@ -30,17 +30,21 @@ class Explainer:
         if self._waiting.locked():
             raise Unavailable("too many explanations are being made: ask again in a few seconds")
         async with self._waiting:
-            job = await self.store.job(named)
+            job_id = await self.store.job_id(named)
+            if known := self._known(job_id):
+                return known
             async with self._turn:
-                return self._known(job) or await self._explained(job)
+                # Whoever went before may have asked for the same.
+                return self._known(job_id) or await self._explained(named)
 
-    def _known(self, job: JobToExplain) -> Explanations | None:
-        found = self._kept.get(job.job_id)
+    def _known(self, job_id: UUID) -> Explanations | None:
+        found = self._kept.get(job_id)
         if found is not None:
-            self._kept.move_to_end(job.job_id)
+            self._kept.move_to_end(job_id)
         return found
 
-    async def _explained(self, job: JobToExplain) -> Explanations:
+    async def _explained(self, named: JobNamed) -> Explanations:
+        job = await self.store.job(named)
         columns = [columns_for(job) for _ in job.datasets]
         for seen, dataset in zip(columns, job.datasets, strict=True):
             async for rows in self.store.rows(job, dataset):

@@ -87,8 +87,12 @@ class RowToExplain:
 
 
 class ExplainingStore(Protocol):
+    async def job_id(self, named: JobNamed) -> UUID:
+        """Which job it is, and nothing else. Raises NotFound."""
+        ...
+
     async def job(self, named: JobNamed) -> JobToExplain:
-        """Also one that has not ended. Raises NotFound."""
+        """Also one that has not ended. Its rows are weighed, which takes a moment. Raises NotFound."""
         ...
 
     def rows(

@@ -18,9 +18,7 @@ from evalbus.store.postgres.export_head import head_of
 from evalbus.store.postgres.records import (
     NUMBER_MAX,
     PAGE_BYTES_MAX,
-    id_in,
     not_a_cursor,
-    storable,
 )
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
@@ -82,11 +80,9 @@ class PostgresDatapoints:
         place = _place(query.after)
         async with self._database.transaction() as connection:
             await connection.execute(rows.SQL.plan_for_these_arguments)
-            job = await connection.fetchrow(
-                SQL.find_datapoints_of, query.workspace, storable(query.job), id_in(query.job)
+            job = await jobs.stored(
+                connection, query.workspace, query.job, columns="job_no, workspace, month"
             )
-            if job is None:
-                raise jobs.no_job(query.workspace, query.job)
             job_no: int = job["job_no"]
             is_first = query.after is None
             head = await head_of(connection, job_no, self._layout_of) if is_first else None

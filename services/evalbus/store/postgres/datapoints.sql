@@ -1,13 +1,5 @@
--- name: find_datapoints_of
--- Without the benchmark, which may carry its rows in it and never changes: it is read once.
-SELECT job_no, workspace, month
-FROM job
-WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
-ORDER BY name = $2 DESC
-LIMIT 1;
-
 -- name: frozen
--- What is never changed of a job: its benchmark, and how often its models are asked for a row.
+-- What is never changed of a job, and read once: its benchmark, and how often its models are asked for a row.
 SELECT
     spec,
     (SELECT sum(m.repeats)::integer FROM job_model AS m WHERE m.job_no = job.job_no) AS answers_of_row

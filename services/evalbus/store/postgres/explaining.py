@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from evalbus.store.means import mean_of_told
 from evalbus.store.ports import (
@@ -17,9 +18,8 @@ from evalbus.store.ports import (
     LayoutOf,
     RowToExplain,
 )
+from evalbus.store.postgres import jobs
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.jobs import no_job
-from evalbus.store.postgres.records import id_in, storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.benchmark import Benchmark
 from evalbus_schemas.queries import JobNamed
@@ -44,13 +44,20 @@ class PostgresExplaining:
         self._layout_of = layout_of
         self._limits = limits or ExplainingLimits()
 
+    async def job_id(self, named: JobNamed) -> UUID:
+        async with self._database.connection() as connection:
+            record = await jobs.stored(connection, named.workspace, named.job, columns="job_id")
+        job_id: UUID = record["job_id"]
+        return job_id
+
     async def job(self, named: JobNamed) -> JobToExplain:
         async with self._database.transaction() as connection:
-            record = await connection.fetchrow(
-                SQL.job, named.workspace, storable(named.job), id_in(named.job)
+            record = await jobs.stored(
+                connection,
+                named.workspace,
+                named.job,
+                columns="job_no, month, job_id, workspace, spec, status, finished_at",
             )
-            if record is None:
-                raise no_job(named.workspace, named.job)
             benchmark = Benchmark.model_validate_json(record["spec"])
             return JobToExplain(
                 job_no=record["job_no"],

@@ -1,10 +1,3 @@
--- name: job
-SELECT job_no, month, job_id, workspace, spec, status, finished_at
-FROM job
-WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
-ORDER BY name = $2 DESC
-LIMIT 1;
-
 -- name: sizes
 SELECT
     (SELECT array_agg(n_rows ORDER BY dataset_no) FROM job_dataset WHERE job_no = $1) AS datasets,

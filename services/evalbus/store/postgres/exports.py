@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from evalbus.errors import NotFound
 from evalbus.store.ports import ExportLease, LeaseLost
+from evalbus.store.postgres import jobs
 from evalbus.store.postgres.database import Connection, Database
-from evalbus.store.postgres.jobs import no_job
-from evalbus.store.postgres.records import id_in, storable
+from evalbus.store.postgres.records import storable
 from evalbus.store.postgres.sql import load
 from evalbus_schemas.exports import Exporting, ExportJob, ExportNamed
 from evalbus_schemas.jobs import JobError
@@ -23,11 +23,9 @@ class PostgresExports:
 
     async def create(self, command: ExportJob) -> Exporting:
         async with self._database.transaction() as connection:
-            job = await connection.fetchrow(
-                SQL.find_job, command.workspace, storable(command.job), id_in(command.job)
+            job = await jobs.stored(
+                connection, command.workspace, command.job, columns="job_no, job_id"
             )
-            if job is None:
-                raise no_job(command.workspace, command.job)
             # However the job was named, it is the same command.
             kept = command.model_copy(update={"job": str(job["job_id"])})
             export = await connection.fetchval(

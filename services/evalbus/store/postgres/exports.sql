@@ -1,11 +1,3 @@
--- name: find_job
--- A name goes before an id that reads the same.
-SELECT job_no, job_id
-FROM job
-WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
-ORDER BY name = $2 DESC
-LIMIT 1;
-
 -- name: create
 -- Nothing changes in the one that is under way, but so it is answered.
 INSERT INTO export (job_no, command)

@@ -1,7 +1,7 @@
 """The life of a job in Postgres: made once, found by name, ended once."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID
 
 import orjson
@@ -112,7 +112,7 @@ class PostgresJobs:
             if deleted_at is not None:
                 await _refuse_while_derived(connection, found["job_no"], name_or_id)
         if deleted_at is None and job_of(found).is_terminal:
-            raise no_job(workspace, name_or_id)
+            raise _no_job(workspace, name_or_id)
         if deleted_at is None:
             raise Conflict(
                 f"job {name_or_id!r} is {found['status']}: cancel it before it is deleted",
@@ -308,11 +308,23 @@ async def _find(connection: Connection, workspace: str, name_or_id: str) -> "asy
         SQL.find_job, workspace, storable(name_or_id), id_in(name_or_id)
     )
     if record is None:
-        raise no_job(workspace, name_or_id)
+        raise _no_job(workspace, name_or_id)
     return record
 
 
-def no_job(workspace: str, name_or_id: str) -> NotFound:
+async def stored(
+    connection: Connection, workspace: str, name_or_id: str, *, columns: LiteralString
+) -> "asyncpg.Record":
+    """These columns of the job's own row, for whoever reads what lies behind it; raises NotFound."""
+    record = await connection.fetchrow(
+        SQL.find_stored.format(columns=columns), workspace, storable(name_or_id), id_in(name_or_id)
+    )
+    if record is None:
+        raise _no_job(workspace, name_or_id)
+    return record
+
+
+def _no_job(workspace: str, name_or_id: str) -> NotFound:
     return NotFound(
         f"no job {name_or_id!r} in workspace {workspace!r}",
         {"wanted": "a job", "found": name_or_id},

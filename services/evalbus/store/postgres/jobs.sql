@@ -45,6 +45,14 @@ WHERE workspace = $1 AND (name = $2 OR job_id = $3)
 ORDER BY name = $2 DESC
 LIMIT 1;
 
+-- name: find_stored
+-- The job itself, and of it only what is asked for: its benchmark may be as large as the rows that are written in it.
+SELECT {columns}
+FROM job
+WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
+ORDER BY name = $2 DESC
+LIMIT 1;
+
 -- name: list_jobs
 SELECT *
 FROM job_shown

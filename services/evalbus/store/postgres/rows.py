@@ -11,14 +11,12 @@ import orjson
 from evalbus.errors import NotFound, unknown
 from evalbus.store.agreeing import agrees
 from evalbus.store.ports import Layout, LayoutOf
+from evalbus.store.postgres import jobs
 from evalbus.store.postgres.database import Database
-from evalbus.store.postgres.jobs import no_job
 from evalbus.store.postgres.records import (
     PAGE_BYTES_MAX,
     fitting,
-    id_in,
     not_a_cursor,
-    storable,
 )
 from evalbus.store.postgres.sql import load
 from evalbus.store.slices import names_of, slice_bit
@@ -39,11 +37,12 @@ class PostgresRows:
     async def list(self, query: ListRows) -> RowPage:
         async with self._database.transaction() as connection:
             await connection.execute(SQL.plan_for_these_arguments)
-            job = await connection.fetchrow(
-                SQL.find_rows_of, query.workspace, storable(query.job), id_in(query.job)
+            job = await jobs.stored(
+                connection,
+                query.workspace,
+                query.job,
+                columns="job_no, workspace, month, spec, status",
             )
-            if job is None:
-                raise no_job(query.workspace, query.job)
             benchmark = Benchmark.model_validate_json(job["spec"])
             layout = self._layout_of(benchmark)
             condition, parameters = _condition(query, benchmark, layout.scores)

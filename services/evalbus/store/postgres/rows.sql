@@ -1,10 +1,3 @@
--- name: find_rows_of
-SELECT job_no, workspace, month, spec, status
-FROM job
-WHERE workspace = $1 AND (name = $2 OR job_id = $3) AND deleted_at IS NULL
-ORDER BY name = $2 DESC
-LIMIT 1;
-
 -- name: plan_for_these_arguments
 -- Only then the one partition is known, whose index gives the rows in order; else they might be sorted for each page.
 SET LOCAL plan_cache_mode = force_custom_plan;
