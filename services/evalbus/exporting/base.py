@@ -1,7 +1,9 @@
-"""Where the bytes of an export go, how it is run in threads, and what it refuses."""
+"""Where the bytes of an export go, how it is run in threads, and what it refuses or could not do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, TypeVarTuple
 
@@ -15,6 +17,15 @@ T = TypeVar("T")
 
 class WrongExport(Invalid, ValueError):
     """An export that cannot be made as it was asked for. A ValueError too: the published interface raises that."""
+
+
+@contextmanager
+def naming(place: Path) -> Generator[None]:
+    """An OSError names this place: a disk that is full has no name, and that of an unfinished file says nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error
 
 
 class Sink(Protocol):

@@ -2,14 +2,13 @@
 
 import errno
 import os
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from evalbus.exporting.base import WrongExport
+from evalbus.exporting.base import WrongExport, naming
 
 
 class LocalFile:
@@ -21,7 +20,7 @@ class LocalFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._named():
+        with naming(self._path):
             if _is_there(path) and not path.is_file():
                 raise WrongExport(
                     f"{path} is not a file that could be replaced", {"found": str(path)}
@@ -35,7 +34,7 @@ class LocalFile:
         return self._target.parent
 
     def __enter__(self) -> Self:
-        with self._named():
+        with naming(self._path):
             self._make_folder()
             # Closed where the context is left.
             self._file = self._unfinished.open("xb")
@@ -50,15 +49,15 @@ class LocalFile:
         # What cannot be written any more is about to go anyway, and why is known.
         with suppress(OSError):
             self._file.close()
-        with self._named():
+        with naming(self._path):
             self._unfinished.unlink(missing_ok=True)
 
     def write(self, chunk: bytes) -> None:
-        with self._named():
+        with naming(self._path):
             self._file.write(chunk)
 
     def commit(self) -> None:
-        with self._named():
+        with naming(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -70,14 +69,6 @@ class LocalFile:
         except FileExistsError:
             # As it is said of a file further up.
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-
-    @contextmanager
-    def _named(self) -> Generator[None]:
-        """A disk that is full has no name, and the name of the unfinished file says nothing to anybody."""
-        try:
-            yield
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 def _is_there(path: Path) -> bool:

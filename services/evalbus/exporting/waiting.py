@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from evalbus.exporting.base import naming
+
 BATCH_BYTES = 1024 * 1024
 
 
@@ -17,7 +19,7 @@ class Waiting:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._place = folder or Path(tempfile.gettempdir())
         # Closed where the context is left.
         self._file = tempfile.TemporaryFile("w+b", dir=folder, buffering=BATCH_BYTES)  # noqa: SIM115
 
@@ -36,19 +38,16 @@ class Waiting:
 
     def add(self, lines: bytes) -> None:
         """Whole lines, each with its line feed."""
-        try:
+        with naming(self._place):
             self._file.write(lines)
-        except OSError as error:
-            raise self._named(error) from error
 
     def batches(self) -> Iterator[list[bytes]]:
         """All of them in their order, about BATCH_BYTES at a time; nothing is added from then on."""
-        try:
+        with naming(self._place):
             self._file.seek(0)
-            while lines := self._file.readlines(BATCH_BYTES):
-                yield lines
-        except OSError as error:
-            raise self._named(error) from error
+        while lines := self._batch():
+            yield lines
 
-    def _named(self, error: OSError) -> OSError:
-        return OSError(error.errno, error.strerror, str(self._folder or tempfile.gettempdir()))
+    def _batch(self) -> list[bytes]:
+        with naming(self._place):
+            return self._file.readlines(BATCH_BYTES)

@@ -1,7 +1,8 @@
-"""How a loop that holds leases goes round: claim one, work on it beside the others, claim the next."""
+"""How a loop that holds leases goes round: claim one, work on it beside the others and keep it meanwhile, claim the next."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 L = TypeVar("L")
@@ -25,3 +26,14 @@ async def work_on_claimed(
                 await wait()
                 continue
             works.create_task(work_on(lease)).add_done_callback(lambda _: places.release())
+
+
+@asynccontextmanager
+async def held(renewing: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator[None]:
+    """Renew a lease meanwhile: else who needs longer than it lasts would be taken for dead, and so would the next."""
+    task = asyncio.create_task(renewing, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

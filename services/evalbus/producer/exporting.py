@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from evalbus.errors import Conflict, NotAllowed, NotFound, Refused, TransientError
@@ -10,7 +10,7 @@ from evalbus.exporting import config_of_command, file_chunks
 from evalbus.exporting.pages import datapoint_pages
 from evalbus.logs import get_logger
 from evalbus.producer.buckets import BucketAway, BucketObject, BucketRefused
-from evalbus.producer.claiming import work_on_claimed
+from evalbus.producer.claiming import held, work_on_claimed
 from evalbus.producer.destinations import Destinations
 from evalbus.store.ports import DatapointStore, ExportLease, ExportStore, LeaseLost, Watcher
 from evalbus_schemas.exports import DatapointPage, ListDatapoints
@@ -112,7 +112,7 @@ class Exporting:
     async def _write(self, lease: ExportLease) -> Written:
         target = await asyncio.to_thread(self.destinations.open, lease.command)
         written = Written()
-        async with self._held(lease, written), target:
+        async with held(self._hold(lease, written), name=f"hold {lease.export_id}"), target:
             if lease.upload is not None:
                 await target.remove(lease.upload)
             if lease.attempts > ATTEMPTS_MAX:
@@ -157,17 +157,8 @@ class Exporting:
                 yield page
                 written.datapoints += page.count
 
-    @asynccontextmanager
-    async def _held(self, lease: ExportLease, written: Written) -> AsyncGenerator[None]:
-        """Renew it meanwhile, and tell how far it has come."""
-        holding = asyncio.create_task(self._hold(lease, written), name=f"hold {lease.export_id}")
-        try:
-            yield
-        finally:
-            holding.cancel()
-            await asyncio.wait([holding])
-
     async def _hold(self, lease: ExportLease, written: Written) -> None:
+        """Renew it meanwhile, and tell how far it has come."""
         while not written.is_lost:
             await asyncio.sleep(min(PROGRESS_SECONDS, self.lease_seconds / 4))
             try:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 
 from evalbus.datasets.base import DatasetReader, Fingerprint, Position
 from evalbus.datasets.sources import Uploads
 from evalbus.errors import Refused, SourceBroken, TransientError
 from evalbus.logs import get_logger
-from evalbus.producer.claiming import work_on_claimed
+from evalbus.producer.claiming import held, work_on_claimed
 from evalbus.producer.opening import DatasetOpening
 from evalbus.producer.slicing import Slicing
 from evalbus.producer.uploads import UploadFiles
@@ -161,15 +161,8 @@ class Reading:
             with suppress(Exception):
                 await reading
 
-    @asynccontextmanager
-    async def _held(self, lease: Lease) -> AsyncGenerator[None]:
-        """Renew it meanwhile: else who needs longer than it lasts would be taken for dead, and so would the next."""
-        renewing = asyncio.create_task(self._renew(lease), name=f"hold {lease.job_id}")
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+    def _held(self, lease: Lease) -> AbstractAsyncContextManager[None]:
+        return held(self._renew(lease), name=f"hold {lease.job_id}")
 
     async def _renew(self, lease: Lease) -> None:
         while True:
