@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
 from typing import Any, Self
+from urllib.request import Request, urlopen
 
 import boto3  # type: ignore[import-untyped]  # it has no types
 from moto.moto_server.werkzeug_app import (
@@ -19,7 +20,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class S3Storage:
-    """On 127.0.0.1; a context manager. Buckets belong to the process: give each test its own."""
+    """On 127.0.0.1; a context manager. Its buckets are those of the process, so one is opened at a time."""
 
     def __init__(self) -> None:
         self.closed_buckets: set[str] = set()
@@ -53,6 +54,8 @@ class S3Storage:
 
     def __exit__(self, *_: object) -> None:
         self.held.set()
+        # Whoever comes next in this process begins with nothing.
+        urlopen(Request(f"{self.url}/moto-api/reset", method="POST")).close()
         self._client.close()
         self._server.shutdown()
         self._thread.join()

@@ -36,8 +36,9 @@ class Questions:
     async def ask(self, request: Outgoing, *, timeout_seconds: float) -> Message:
         before = cancellations()
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._ask(request, timeout_seconds)
+            deadline = asyncio.get_running_loop().time() + timeout_seconds
+            async with asyncio.timeout_at(deadline):
+                return await self._ask(request, deadline)
         except PublishError:
             raise Unroutable(
                 f"nobody receives {request.exchange!r} with key {request.key!r}"
@@ -59,19 +60,22 @@ class Questions:
         if self._channel is not None:
             await close_quietly(self._channel)
 
-    async def _ask(self, request: Outgoing, timeout_seconds: float) -> Message:
+    async def _ask(self, request: Outgoing, deadline: float) -> Message:
+        loop = asyncio.get_running_loop()
         wanted = request.message.correlation_id
         number = wanted if wanted and wanted not in self._open else str(uuid4())
-        message = replace(
-            request.message,
-            correlation_id=number,
-            reply_to=DIRECT_REPLY_TO,
-            expires_seconds=request.message.expires_seconds or timeout_seconds,
-        )
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message] = loop.create_future()
         self._open[number] = answer
         try:
             channel = await self._open_channel()
+            # The broker begins to count when the question arrives, which may be late.
+            left = max(0.0, deadline - loop.time())
+            message = replace(
+                request.message,
+                correlation_id=number,
+                reply_to=DIRECT_REPLY_TO,
+                expires_seconds=request.message.expires_seconds or left,
+            )
             await channel.basic_publish(
                 message.body,
                 exchange=request.exchange,
