@@ -92,7 +92,10 @@ class PostgresServers:
 
     def __getitem__(self, version: str) -> PostgresServer:
         if version not in self._started:
-            server = PostgresServer(self._folder / version, self._available[version])
+            # Nobody takes its power away, and every test makes a database.
+            server = PostgresServer(
+                self._folder / version, self._available[version], settings={"fsync": "off"}
+            )
             server.start()
             self._started[version] = server
         return self._started[version]

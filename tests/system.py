@@ -1,4 +1,4 @@
-"""evalbus as its users run it: real processes, on servers given by their URLs."""
+"""evalbus as its users run it: processes that share nothing, on servers given by their URLs."""
 
 import json
 import os
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.servers import forked
 from tests.servers.deadline import wait_until
+from tests.servers.forked import Forked
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -35,6 +37,23 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1"} | dict(extra)
 
 
+def ran(
+    *arguments: str,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    code: int | None = 0,
+    seconds: float = 300,
+) -> "subprocess.CompletedProcess[str]":
+    """One command from start to end, in this folder; fails unless it ends with this code (None: any), and in words."""
+    done = forked.run(arguments, environment, folder=folder, seconds=seconds)
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert code is None or done.returncode == code, (
+        f"{arguments} ended with {done.returncode}, wanted {code}\n{out}\n{err}"
+    )
+    assert "Traceback" not in err, err
+    return subprocess.CompletedProcess(arguments, done.returncode, out, err)
+
+
 @dataclass
 class Service:
     """One service process, and where it logs."""
@@ -42,26 +61,23 @@ class Service:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                evalbus(*self.arguments),
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.process = Forked(self.arguments, self.environment, output=self.log, errors=self.log)
 
     @property
     def pid(self) -> int:
-        assert self.process, f"{self.arguments} was not started"
-        return self.process.pid
+        return self._started.pid
 
     @property
     def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self.process is not None and self.process.exit_code is None
+
+    @property
+    def _started(self) -> Forked:
+        assert self.process, f"{self.arguments} was not started"
+        return self.process
 
     def said(self, words: str) -> bool:
         return words in self.log.read_text("utf-8", "replace")
@@ -78,9 +94,8 @@ class Service:
         )
 
     def kill9(self) -> None:
-        assert self.process, f"{self.arguments} was not started"
-        self.process.kill()
-        self.process.wait(STOP_SECONDS)
+        self._started.send(signal.SIGKILL)
+        self._started.wait(STOP_SECONDS)
 
     def restart(self) -> None:
         self.start()
@@ -92,8 +107,7 @@ class Service:
         """The exit code of a stop on SIGTERM."""
         if self.process is None:
             return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.process.send(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS)
 
     def children(self) -> list[int]:
@@ -158,6 +172,17 @@ class System:
             if service.is_running:
                 service.kill9()
 
+    def say(
+        self,
+        *arguments: str,
+        code: int | None = 0,
+        seconds: float = 300,
+        settings: Mapping[str, str] | None = None,
+    ) -> "subprocess.CompletedProcess[str]":
+        """A client's command; fails unless it ends with this code (None: any)."""
+        environment = self.client_environment | dict(settings or {})
+        return ran(*arguments, environment=environment, code=code, seconds=seconds)
+
     def run(
         self,
         *arguments: str,
@@ -165,20 +190,8 @@ class System:
         seconds: float = 300,
         settings: Mapping[str, str] | None = None,
     ) -> str:
-        """Standard output of a client's command; fails unless it ends with this code (None: any)."""
-        done = subprocess.run(
-            evalbus(*arguments),
-            env=self.client_environment | dict(settings or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-        assert code is None or done.returncode == code, (
-            f"{arguments} ended with {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
-        )
-        return done.stdout
+        """Its standard output."""
+        return self.say(*arguments, code=code, seconds=seconds, settings=settings).stdout
 
     def ask(self, *arguments: str, code: int | None = 0) -> Any:
         """A reading command's JSON."""

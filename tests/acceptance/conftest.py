@@ -13,7 +13,6 @@ from tests.system import IMPATIENT, System
 def empty_system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     """A migrated database and a broker, and nobody serving yet."""
     system = System(amqp_url, database_url, tmp_path, settings=IMPATIENT)
-    system.migrate()
     try:
         yield system
     finally:

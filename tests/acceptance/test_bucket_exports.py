@@ -141,7 +141,6 @@ def system(
     amqp_url: str, database_url: str, tmp_path: Path, settings: Mapping[str, str]
 ) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings={**IMPATIENT, **settings})
-    system.migrate()
     system.start("producer", "results", "evaluator")
     try:
         yield system

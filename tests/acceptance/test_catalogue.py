@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from evalbus.errors import Conflict, Invalid, NotAllowed, NotFound, OverLimit
 from evalbus_schemas.benchmark import StartBenchmark
 from tests.acceptance.bare import publish
 from tests.servers.deadline import wait_until
-from tests.system import System, evalbus
+from tests.system import System
 
 ROWS = [{"output": "a", "reference": "a"}, {"output": "b", "reference": "a"}]
 DATASET: dict[str, Any] = {"name": "rows", "rows": ROWS}
@@ -47,17 +46,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
 
 def refused(services: System, *arguments: str, code: int) -> str:
     """What the command says on standard error."""
-    done = subprocess.run(
-        evalbus(*arguments),
-        env=services.client_environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    return services.say(*arguments, code=code).stderr
 
 
 def mean_of(client: Client, benchmark: str | dict[str, Any]) -> float | None:

@@ -27,6 +27,7 @@ from evalbus.errors import Invalid, NotFound
 from evalbus.exporting import config_of
 from tests.acceptance.judged import a_judge, row_of
 from tests.acceptance.live import LOCAL, a_live_benchmark
+from tests.servers import forked
 from tests.servers.broker import Broker
 from tests.servers.deadline import wait_until
 from tests.servers.openai_endpoint import Act, Asked, OpenAIEndpoint, hangs, judges
@@ -83,14 +84,7 @@ class Place:
     environment: Mapping[str, str]
 
     def say(self, *arguments: str, code: int = 0) -> "Said":
-        done = subprocess.run(
-            evalbus("results", "export", *arguments),
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = forked.run(("results", "export", *arguments), self.environment, seconds=SECONDS)
         assert done.returncode == code, done.stderr.decode()
         return Said(done.stdout, done.stderr.decode())
 
@@ -126,7 +120,6 @@ def services(
     folder = tmp_path_factory.mktemp("services")
     system = System(broker.url(vhost), database_url, folder, settings=LOCAL)
     try:
-        system.migrate()
         system.start("producer", "evaluator", "results")
         with Client(amqp_url=system.amqp_url) as client:
             yield Place(client, system.client_environment)

@@ -109,7 +109,6 @@ def client(
     settings = {**IMPATIENT, "PYTHONPATH": str(folder), "EVALBUS_ROW_SECONDS_MAX": "2"}
     system = System(broker.url("hostile"), url, folder, settings=settings)
     try:
-        system.migrate()
         system.start("producer", "results", "evaluator")
         with Client(amqp_url=system.amqp_url) as client:
             yield client

@@ -47,7 +47,7 @@ from tests.servers.openai_endpoint import (
     throttles,
 )
 from tests.servers.queue_model import QueueModel
-from tests.system import System, clean_environment, evalbus
+from tests.system import System, clean_environment, ran
 
 SECONDS = 120.0
 
@@ -55,7 +55,6 @@ SECONDS = 120.0
 @pytest.fixture
 def system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings=LOCAL)
-    system.migrate()
     try:
         yield system
     finally:
@@ -338,7 +337,6 @@ def test_what_judges_and_models_of_two_jobs_ask_of_one_endpoint_never_exceeds_wh
 ) -> None:
     limited = {**LOCAL, "EVALBUS_ENDPOINT_PARALLELISM": "8"}
     system = System(amqp_url, database_url, tmp_path, settings=limited)
-    system.migrate()
     endpoint.behaviour = both(
         model=lambda asked: knows(asked, seconds=0.05),
         judge=lambda asked: verdict_on(asked, seconds=0.05),
@@ -508,7 +506,6 @@ def test_a_judge_at_a_private_address_is_refused_by_its_metrics_name(
     amqp_url: str, database_url: str, tmp_path: Path, endpoint: OpenAIEndpoint
 ) -> None:
     system = System(amqp_url, database_url, tmp_path, settings=PUBLIC_ONLY)
-    system.migrate()
     hosts = [
         endpoint.url,
         f"http://localhost:{endpoint.port}/v1",
@@ -534,16 +531,8 @@ def test_a_judge_at_a_private_address_is_refused_by_its_metrics_name(
 
 
 def embedded(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        evalbus(*arguments),
-        cwd=folder,
-        env=clean_environment({"EVALBUS_ALLOW_PRIVATE_ENDPOINTS": "1"}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    environment = clean_environment({"EVALBUS_ALLOW_PRIVATE_ENDPOINTS": "1"})
+    return ran(*arguments, environment=environment, folder=folder, code=None)
 
 
 def test_embedded_a_judge_is_asked_and_one_behind_a_queue_is_refused(

@@ -15,7 +15,7 @@ from evalbus_schemas.jobs import Job
 from tests.acceptance.live import LOCAL, a_live_benchmark, after
 from tests.servers.deadline import wait_until
 from tests.servers.openai_endpoint import OpenAIEndpoint
-from tests.system import System, clean_environment, evalbus, write_benchmark
+from tests.system import System, clean_environment, evalbus, ran, write_benchmark
 
 ROWS = 200
 CALL_SECONDS = 0.05
@@ -31,7 +31,6 @@ RECORDED = (
 @pytest.fixture
 def system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings=LOCAL)
-    system.migrate()
     try:
         system.start("producer", "results", "evaluator")
         yield system
@@ -337,18 +336,8 @@ def test_without_servers_a_job_is_retried_rescored_and_told_of_in_one_folder(
     )
 
     def run(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            evalbus(*arguments),
-            cwd=tmp_path,
-            env=clean_environment({}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        environment = clean_environment({})
+        return ran(*arguments, environment=environment, folder=tmp_path, code=code).stdout
 
     def ask(*arguments: str, code: int = 0) -> Any:
         return json.loads(run(*arguments, "--json", code=code))

@@ -30,7 +30,6 @@ from tests.system import System, generate_rows, write_benchmark
 @pytest.fixture
 def system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings=LOCAL)
-    system.migrate()
     try:
         yield system
     finally:
@@ -75,7 +74,6 @@ def test_two_jobs_never_ask_more_of_an_endpoint_than_it_may_be_asked(
 ) -> None:
     limited = {**LOCAL, "EVALBUS_ENDPOINT_PARALLELISM": "8"}
     system = System(amqp_url, database_url, tmp_path, settings=limited)
-    system.migrate()
     system.start("producer", "results", "evaluator", evaluators=2)
     endpoint.behaviour = after(0.05)
     try:

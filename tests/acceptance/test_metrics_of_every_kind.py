@@ -97,7 +97,6 @@ def embedded(benchmark: Path) -> Outcome:
 def system(amqp_url: str, database_url: str, benchmark: Path, tmp_path: Path) -> Iterator[System]:
     settings = {**IMPATIENT, "EVALBUS_DATASET_ROOTS": str(benchmark.parent)}
     system = System(amqp_url, database_url, tmp_path, settings=settings)
-    system.migrate()
     try:
         yield system
     finally:

@@ -1,14 +1,13 @@
 """The numbers, from the command line: as published, and the same on every way of running."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalbus.client import Client
-from tests.system import System, clean_environment, evalbus, write_benchmark
+from tests.system import System, clean_environment, ran, write_benchmark
 
 FIVE_ROWS = (
     {"input": "What is 2+2?", "output": "The answer is 4", "reference": "4"},
@@ -39,17 +38,8 @@ GSM8K_RIGHT = {
 
 def run_embedded(folder: Path, *arguments: str, code: int = 0, **settings: str) -> Any:
     """The document of an embedded run in a process of its own."""
-    done = subprocess.run(
-        evalbus("run", *arguments, "--json"),
-        env=clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")} | settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    environment = clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")} | settings)
+    return json.loads(ran("run", *arguments, "--json", environment=environment, code=code).stdout)
 
 
 def gsm8k(folder: Path, data: Path) -> Path:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from evalbus.client import Client
 from tests.acceptance.bare import publish
 from tests.servers.deadline import wait_until
-from tests.system import System, clean_environment, evalbus, write_benchmark
+from tests.system import System, clean_environment, ran, write_benchmark
 
 GOOD: dict[str, Any] = {
     "name": "good",
@@ -153,18 +152,9 @@ def test_a_line_that_cannot_be_read_ends_the_job_and_keeps_what_was_scored(
 
 @pytest.mark.parametrize("role", ["producer", "evaluator", "results"])
 def test_a_service_without_a_broker_says_which_setting_it_lacks(role: str) -> None:
-    done = subprocess.run(
-        evalbus("serve", role),
-        env=clean_environment({}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran("serve", role, environment=clean_environment({}), code=78)
 
-    assert done.returncode == 78
     assert "EVALBUS_AMQP_URL" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("lacking", ["EVALBUS_AMQP_URL", "EVALBUS_DATABASE_URL"])
@@ -172,16 +162,7 @@ def test_a_server_that_is_away_at_the_start_is_exit_69(services: System, lacking
     scheme = "amqp" if "AMQP" in lacking else "postgresql"
     away = {lacking: f"{scheme}://u:secret@127.0.0.1:9/x", "EVALBUS_CONNECT_SECONDS": "2"}
 
-    done = subprocess.run(
-        evalbus("serve", "results"),
-        env=services.environment | away,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran("serve", "results", environment=services.environment | away, code=69)
 
-    assert done.returncode == 69
     assert "127.0.0.1:9" in done.stderr
     assert "secret" not in done.stderr
-    assert "Traceback" not in done.stderr

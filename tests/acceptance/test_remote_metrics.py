@@ -33,7 +33,6 @@ QUEUE = "metrics.house"
 @pytest.fixture
 def system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings=LOCAL)
-    system.migrate()
     try:
         system.start("producer", "results", "evaluator", evaluators=2)
         yield system

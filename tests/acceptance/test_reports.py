@@ -14,7 +14,7 @@ from evalbus.client import Client
 from evalbus.errors import NotFound
 from evalbus_schemas.jobs import JobStatus
 from tests.pages import Page
-from tests.system import clean_environment, evalbus
+from tests.system import clean_environment, ran
 
 SECONDS = 120.0
 HOSTILE = "<script>alert(1)</script> ![](http://evil.example/a.png) | \u202e"
@@ -76,18 +76,8 @@ def folder(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def say(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        evalbus(*arguments),
-        env=clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")}),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+    environment = clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")})
+    return ran(*arguments, environment=environment, folder=folder, code=code)
 
 
 def test_a_job_as_markdown_can_be_pasted(client: Client, folder: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from tests.servers.broker import Broker
 from tests.servers.postgres import Databases
-from tests.system import System, clean_environment, evalbus, write_benchmark
+from tests.system import System, clean_environment, ran, write_benchmark
 
 SECONDS = 120.0
 
@@ -66,20 +65,6 @@ def sums(
     return str(file)
 
 
-def say(system: System, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """A command with what it says on both channels."""
-    done = subprocess.run(
-        evalbus(*arguments),
-        env=system.client_environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
 def lines_of(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -97,7 +82,6 @@ def scored(
     broker.make_vhost(vhost)
     system = System(broker.url(vhost), database_url, tmp_path_factory.mktemp("results"))
     try:
-        system.migrate()
         system.start("producer", "evaluator", "results")
         run_sums(system, "monday")
         run_sums(system, "tuesday")
@@ -128,7 +112,7 @@ def test_results_are_found_by_filter_search_and_page(scored: System) -> None:
     by_score = scored.ask("results", "list", "--filter", "scores.exact.mean>0.9")
     searched = scored.ask("results", "list", "--search", "name:ues")
     sorted_by_name = scored.ask("results", "list", "--sort", "name")
-    second = say(scored, "results", "list", "--page", "2", "--page-size", "1")
+    second = scored.say("results", "list", "--page", "2", "--page-size", "1")
 
     assert names(everything) == ["tuesday", "monday"]
     assert everything["pagination"]["total_results"] == 2
@@ -184,7 +168,7 @@ def test_results_are_tables_of_what_was_asked_for(scored: System) -> None:
 def test_a_wrong_query_is_one_sentence_and_exit_code_2(
     scored: System, arguments: list[str], says: str
 ) -> None:
-    said = say(scored, "results", "list", *arguments, code=2)
+    said = scored.say("results", "list", *arguments, code=2)
 
     assert says in said.stderr
     assert said.stdout == ""
@@ -232,7 +216,7 @@ def test_rows_are_streamed_and_filtered(scored: System) -> None:
 
 
 def test_rows_go_on_where_an_earlier_answer_stopped(scored: System) -> None:
-    first = say(scored, "results", "rows", "monday", "--json", "--limit", "3")
+    first = scored.say("results", "rows", "monday", "--json", "--limit", "3")
     cursor = first.stderr.strip().rpartition(" ")[2]
 
     rest = scored.run("results", "rows", "monday", "--json", "--after", cursor)
@@ -267,8 +251,8 @@ def test_results_are_compared_row_by_row_whatever_their_order(scored: System) ->
 
     same = scored.ask("results", "compare", "before:terse", "turned:terse", *here)
     edited = ("results", "compare", "before:terse", "edited:terse", *here)
-    refused = say(scored, *edited, code=1)
-    forced = say(scored, *edited, "--force", "--md")
+    refused = scored.say(*edited, code=1)
+    forced = scored.say(*edited, "--force", "--md")
 
     assert [cell["equal"] for cell in (score["cells"][1] for score in same["scores"])] == [4, 4]
     assert "the rows of orders/sums differ between before and edited" in refused.stderr
@@ -284,8 +268,8 @@ def test_other_metric_parameters_are_no_silent_comparison(scored: System) -> Non
     run_sums(scored, "before", workspace="parameters")
     run_sums(scored, "after", metrics=other, workspace="parameters")
 
-    refused = say(
-        scored, "results", "compare", "before", "after", "--workspace", "parameters", code=1
+    refused = scored.say(
+        "results", "compare", "before", "after", "--workspace", "parameters", code=1
     )
 
     assert (
@@ -296,10 +280,10 @@ def test_other_metric_parameters_are_no_silent_comparison(scored: System) -> Non
 
 def test_models_are_compared_over_the_rows_of_a_slice(scored: System) -> None:
     here = ("results", "compare", "monday", "--baseline", "monday:terse")
-    others = say(scored, *here, "--slice", "no-slice", "--md")
-    of_zero = say(scored, *here, "--slice", "ends-in-zero")
+    others = scored.say(*here, "--slice", "no-slice", "--md")
+    of_zero = scored.say(*here, "--slice", "ends-in-zero")
     nobody = scored.ask(*here, "--slice", "none")
-    unknown = say(scored, *here, "--slice", "ends-in-ten", code=2)
+    unknown = scored.say(*here, "--slice", "ends-in-ten", code=2)
 
     assert "| sums | exact | ↑ | 0.6667 | 0.3333 | -0.3333 | 1/2/0 | 3 |" in others.stdout
     assert "\nOnly the rows of slice no-slice." in others.stdout
@@ -310,8 +294,8 @@ def test_models_are_compared_over_the_rows_of_a_slice(scored: System) -> None:
 
 
 def test_what_cannot_be_compared_is_named(scored: System) -> None:
-    no_result = say(scored, "results", "compare", "monday", "sunday", code=1)
-    no_model = say(scored, "results", "compare", "monday:tersely", code=2)
+    no_result = scored.say("results", "compare", "monday", "sunday", code=1)
+    no_model = scored.say("results", "compare", "monday:tersely", code=2)
 
     assert "no result 'sunday'" in no_result.stderr
     assert "did you mean 'terse'?" in no_model.stderr
@@ -337,7 +321,7 @@ def test_a_job_is_put_away_and_taken_out_again(scored: System) -> None:
     def listed(*options: str) -> list[str]:
         return [job["name"] for job in scored.ask("jobs", "list", *here, *options)["jobs"]]
 
-    away = say(scored, "jobs", "archive", "monday", *here)
+    away = scored.say("jobs", "archive", "monday", *here)
     while_away = (listed(), listed("--archived"))
     kept = scored.ask("results", "get", "monday", *here)
     back = scored.ask("jobs", "archive", "monday", "--undo", *here)["job"]
@@ -356,10 +340,10 @@ def test_a_job_and_its_result_are_deleted_apart(scored: System) -> None:
 
     job = scored.ask("jobs", "delete", "monday", *here)
     result_after = scored.ask("results", "get", "monday", *here)
-    rows_after = say(scored, "results", "rows", "monday", *here, code=1)
-    result = say(scored, "results", "delete", "tuesday", *here)
+    rows_after = scored.say("results", "rows", "monday", *here, code=1)
+    result = scored.say("results", "delete", "tuesday", *here)
     job_after = scored.ask("jobs", "get", "tuesday", *here)["job"]
-    again = say(scored, "results", "delete", "tuesday", *here, code=1)
+    again = scored.say("results", "delete", "tuesday", *here, code=1)
 
     assert job["id"] == "deletions/monday"
     assert job["message"] == "Resource deleted successfully"
@@ -376,7 +360,7 @@ def test_a_job_that_has_not_ended_is_not_deleted(empty_system: System) -> None:
     empty_system.start("producer", "results")
     empty_system.run("run", sums(empty_system.folder), "--name", "held", "--detach")
 
-    refused = say(empty_system, "jobs", "delete", "held", code=1)
+    refused = empty_system.say("jobs", "delete", "held", code=1)
     empty_system.run("jobs", "cancel", "held")
     deleted = empty_system.ask("jobs", "delete", "held")
 
@@ -387,17 +371,8 @@ def test_a_job_that_has_not_ended_is_not_deleted(empty_system: System) -> None:
 
 def test_results_of_an_embedded_folder_need_no_services(tmp_path: Path) -> None:
     def run(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            evalbus(*arguments),
-            cwd=tmp_path,
-            env=clean_environment({}),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stderr}"
-        return done.stdout
+        environment = clean_environment({})
+        return ran(*arguments, environment=environment, folder=tmp_path, code=code).stdout
 
     run("run", sums(tmp_path), "--name", "monday", code=3)
     compared = json.loads(run("results", "compare", "monday", "--json"))

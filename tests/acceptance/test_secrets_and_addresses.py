@@ -44,7 +44,6 @@ def system(
     settings = {**LOCAL, **getattr(request, "param", {})}
     settings = {name: value for name, value in settings.items() if value}
     system = System(amqp_url, database_url, tmp_path, settings=settings)
-    system.migrate()
     system.start("producer", "results", "evaluator")
     try:
         yield system

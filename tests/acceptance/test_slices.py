@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 from random import Random
@@ -25,7 +23,7 @@ from tests.servers.broker import Broker
 from tests.servers.deadline import wait_until
 from tests.servers.openai_endpoint import OpenAIEndpoint, says
 from tests.servers.postgres import Databases
-from tests.system import System, evalbus, write_benchmark
+from tests.system import System, write_benchmark
 
 SECONDS = 60.0
 # Several chunks of each dataset, the last of them not full.
@@ -118,7 +116,6 @@ def system(
     folder = tmp_path_factory.mktemp("slices")
     system = System(broker.url(vhost), database_url, folder, settings=SETTINGS)
     try:
-        system.migrate()
         system.start("producer", "evaluator", "results")
         file = write_benchmark(folder, [], **BENCHMARK)
         system.run("run", str(file), "--name", "sliced", code=3)
@@ -133,26 +130,6 @@ def system(
 def client(system: System) -> Iterator[Client]:
     with Client(amqp_url=system.amqp_url) as client:
         yield client
-
-
-@dataclass(frozen=True)
-class Said:
-    out: str
-    error: str
-
-
-def say(system: System, *arguments: str, code: int) -> Said:
-    done = subprocess.run(
-        evalbus(*arguments),
-        env=system.client_environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return Said(done.stdout, done.stderr)
 
 
 def by_name(client: Client, job: str) -> dict[str, SliceScores]:
@@ -216,10 +193,10 @@ def test_rows_of_a_slice_are_listed_from_the_command_line(system: System) -> Non
 def test_a_slice_that_the_job_has_not_is_told_with_those_that_it_has(
     system: System, client: Client
 ) -> None:
-    said = say(system, "results", "rows", "sliced", "--slice", "hrd", code=2)
+    said = system.say("results", "rows", "sliced", "--slice", "hrd", code=2)
 
-    assert "unknown slice 'hrd'; did you mean 'hard'?" in said.error
-    assert "no-slice" in said.error
+    assert "unknown slice 'hrd'; did you mean 'hard'?" in said.stderr
+    assert "no-slice" in said.stderr
     with pytest.raises(Invalid, match="unknown slice 'easy'"):
         list(client.results.rows("sliced", slice="easy"))
 
@@ -432,8 +409,8 @@ def test_slices_that_cannot_be_are_refused_before_there_is_a_job(
 def test_a_wrong_slice_in_a_file_is_one_sentence(system: System, tmp_path: Path) -> None:
     wrong = BENCHMARK | {"slices": [{"name": "a", "where": "levl:x"}]}
 
-    said = say(system, "run", str(write_benchmark(tmp_path, [], **wrong)), code=2)
+    said = system.say("run", str(write_benchmark(tmp_path, [], **wrong)), code=2)
 
-    assert said.out == ""
-    assert "slice 'a': none of the first 65 rows has 'levl' in item" in said.error
-    assert "did you mean 'level'?" in said.error
+    assert said.stdout == ""
+    assert "slice 'a': none of the first 65 rows has 'levl' in item" in said.stderr
+    assert "did you mean 'level'?" in said.stderr

@@ -24,7 +24,6 @@ HURRIED = {**LOCAL, "EVALBUS_CONNECT_SECONDS": "3"}
 def own_system(own_rabbit_node: RabbitNode, database_url: str, tmp_path: Path) -> Iterator[System]:
     """On a broker that the test may stop."""
     system = System(own_rabbit_node.url(), database_url, tmp_path, settings=HURRIED)
-    system.migrate()
     try:
         yield system
     finally:
@@ -34,7 +33,6 @@ def own_system(own_rabbit_node: RabbitNode, database_url: str, tmp_path: Path) -
 @pytest.fixture
 def system(amqp_url: str, database_url: str, tmp_path: Path) -> Iterator[System]:
     system = System(amqp_url, database_url, tmp_path, settings=HURRIED)
-    system.migrate()
     try:
         yield system
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers import forked
 from tests.servers.postgres import PostgresServer, available_postgres
 from tests.servers.rabbitmq import RabbitNode
 from tests.system import System
@@ -20,6 +21,7 @@ def whole_system(
     server = PostgresServer(folder / "postgres", next(iter(available_postgres().values())))
     node.start()
     server.start()
+    forked.load_nothing()
     system = System(node.url(), server.url, folder, settings=settings or {})
     try:
         system.migrate()

@@ -18,7 +18,7 @@ from evalbus.metrics.explaining import explain
 from evalbus.metrics.parameters import parameters_of
 from evalbus_schemas.base import Closed, JsonObject
 from evalbus_schemas.benchmark import Template
-from tests.system import clean_environment, evalbus
+from tests.system import clean_environment, ran
 
 WIDTH = 80
 
@@ -46,8 +46,10 @@ SERVER = {
 def run(
     *arguments: str, cwd: Path, settings: dict[str, str] | None = None, without: str = ""
 ) -> subprocess.CompletedProcess[str]:
+    if not without:
+        return ran(*arguments, environment=clean_environment(settings or {}), folder=cwd, code=None)
     return subprocess.run(
-        [sys.executable, "-c", without, *arguments] if without else evalbus(*arguments),
+        [sys.executable, "-c", without, *arguments],
         cwd=cwd,
         env=clean_environment(settings or {}),
         capture_output=True,
