@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import platform
 import signal
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from evalbus.bus.base import Bus
 from evalbus.bus.memory import MemoryBus
 from evalbus.bus.policy import RetryPolicy
 from evalbus.bus.rabbitmq import RabbitMQBus
-from evalbus.errors import EvalbusError, WrongSettings
+from evalbus.errors import WrongSettings
 from evalbus.evaluator import service as evaluator
 from evalbus.evaluator.children import ScoringChildren
 from evalbus.evaluator.reach import open_reach
@@ -247,7 +246,7 @@ async def querying(settings: Settings) -> AsyncGenerator[MemoryBus]:
         memory_bus(settings) as bus,
         results.answer(bus=bus, queries=stores.queries),
     ):
-        await _check_schema(stores)
+        await check_schema(stores)
         yield bus
 
 
@@ -278,7 +277,7 @@ async def serve(roles: tuple[Role, ...], settings: Settings) -> signal.Signals:
         stores = None
         if "producer" in roles or "results" in roles:
             stores = await stack.enter_async_context(open_stores(database_url(settings), settings))
-            await _check_schema(stores)
+            await check_schema(stores)
             checks["database"] = _database_check(stores)
         name = f"evalbus {'+'.join(roles)} {socket.gethostname()}"
         broker = await stack.enter_async_context(rabbitmq_bus(settings, name=name, stores=stores))
@@ -306,7 +305,8 @@ async def migrate(settings: Settings) -> None:
             log.info("topology.declared")
 
 
-async def _check_schema(stores: Stores) -> None:
+async def check_schema(stores: Stores) -> None:
+    """Raises WrongSettings where migrations are lacking."""
     pending = await postgres.pending_versions(stores.database)
     if pending:
         raise WrongSettings(
@@ -346,49 +346,3 @@ async def _until_stopped() -> signal.Signals:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     return await stopped
-
-
-# --- doctor -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    name: str
-    ok: bool
-    detail: str
-
-
-async def doctor(settings: Settings) -> list[Check]:
-    """What a person would look at first, each with what was found."""
-    checks = [Check(name="python", ok=True, detail=platform.python_version())]
-    if settings.is_embedded:
-        checks.append(await _tried("embedded", _look_embedded(settings)))
-        return checks
-    checks.append(await _tried("database", _look_at_database(settings)))
-    checks.append(await _tried("broker", _look_at_broker(settings)))
-    return checks
-
-
-async def _tried(name: str, look: Awaitable[str]) -> Check:
-    try:
-        return Check(name=name, ok=True, detail=await look)
-    except EvalbusError as error:
-        return Check(name=name, ok=False, detail=str(error))
-
-
-async def _look_embedded(settings: Settings) -> str:
-    async with reading(settings):
-        return f"a private Postgres works in {settings.data_dir.absolute()}"
-
-
-async def _look_at_database(settings: Settings) -> str:
-    async with open_stores(database_url(settings), settings) as stores:
-        async with stores.database.connection() as connection:
-            version: str = await connection.fetchval("SHOW server_version")
-        await _check_schema(stores)
-        return f"Postgres {version}, schema at head"
-
-
-async def _look_at_broker(settings: Settings) -> str:
-    async with rabbitmq_bus(settings, name="evalbus doctor") as bus:
-        return f"RabbitMQ {bus.server_version}, topology declared"

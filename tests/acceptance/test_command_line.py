@@ -15,7 +15,7 @@ import pytest
 
 from evalbus.client import Client
 from tests.servers.deadline import wait_until
-from tests.system import System, clean_environment, evalbus, generate_rows, write_benchmark
+from tests.system import System, clean_environment, evalbus, generate_rows, ran, write_benchmark
 
 SMALL = ({"output": "a", "reference": "a"}, {"output": "b", "reference": "c"})
 MANY_ROWS = 150_000
@@ -316,18 +316,34 @@ def test_a_limit_and_a_workspace_apply_to_the_run(services: System) -> None:
 def test_the_services_describe_themselves(services: System) -> None:
     with Client(amqp_url=services.amqp_url) as client:
         discovered = client.call("rpc.discover").model_dump()["document"]
-    checks = json.loads(
-        subprocess.run(
-            evalbus("doctor", "--json"),
-            env=services.environment,
-            capture_output=True,
-            check=True,
-            timeout=SECONDS,
-        ).stdout
-    )["checks"]
 
     assert discovered == json.loads(services.run("schemas", "openrpc"))
-    assert all(check["ok"] for check in checks)
+
+
+def test_the_doctor_misses_a_service_that_does_not_run(empty_system: System) -> None:
+    def examined() -> dict[str, tuple[bool, str]]:
+        said = ran("doctor", "--json", environment=empty_system.environment, code=None)
+        checks = json.loads(said.stdout)["checks"]
+        assert said.returncode == (0 if all(check["ok"] for check in checks) else 1)
+        return {check["name"]: (check["ok"], check["detail"]) for check in checks}
+
+    def becomes(is_ok: bool, detail: str) -> None:
+        wait_until(
+            lambda: examined()["services"] == (is_ok, detail),
+            timeout_seconds=SECONDS,
+            otherwise=lambda: repr(examined()),
+        )
+
+    idle = "nobody consumes evalbus.work.recorded{}, evalbus.work.live: do a producer, an evaluator and results run?"
+    empty_system.start("producer", "results")
+    becomes(False, idle.format(""))
+    empty_system.run("run", str(write_benchmark(empty_system.folder, SMALL)), "--detach")
+    becomes(False, idle.format(" (1 waiting)"))
+    empty_system.start("evaluator")
+    becomes(True, "each of 10 queues is consumed")
+
+    assert all(is_ok for is_ok, _ in examined().values())
+    assert list(examined()) == ["python", "database", "broker", "services"]
 
 
 def test_whoever_looks_in_a_folder_where_nothing_was_run_is_told_so(tmp_path: Path) -> None:

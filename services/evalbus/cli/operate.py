@@ -36,13 +36,13 @@ def migrate() -> None:
 
 
 def doctor(as_json: JsonFlag = False, as_markdown: MarkdownFlag = False) -> None:
-    """Check settings, servers, migrations, queues and consumers; exit code 1 when something is wrong."""
+    """Check the servers, the schema, the queues and whether services run; exit code 1 when something is wrong."""
     style = chosen(as_json=as_json, as_markdown=as_markdown)
     settings = load_settings()
 
     async def work() -> list[tuple[str, bool, str]]:
         with needs("server", "doctor"):
-            from evalbus.runtime import doctor as examine  # the adapters come with it
+            from evalbus.doctor import examine  # the adapters come with it
 
         return [(check.name, check.ok, check.detail) for check in await examine(settings)]
 

@@ -9,14 +9,15 @@ from aio_pika.abc import AbstractConnection
 
 from evalbus.bus.base import BusHealth, DataLost, Handler, Message, Outgoing
 from evalbus.bus.policy import RetryPolicy
-from evalbus.bus.rabbitmq.declare import Topology
-from evalbus.bus.rabbitmq.link import HEARTBEAT_SECONDS, Link
+from evalbus.bus.rabbitmq.declare import QueueState, Topology, look_at_queues
+from evalbus.bus.rabbitmq.link import CONNECTION_ERRORS, HEARTBEAT_SECONDS, Link, in_words
 from evalbus.bus.rabbitmq.listening import Listener
 from evalbus.bus.rabbitmq.publisher import Publisher
 from evalbus.bus.rabbitmq.questions import Questions
 from evalbus.bus.rabbitmq.subscription import RabbitMQSubscription
 from evalbus.bus.settling import Settler
 from evalbus.bus.topology import Queue
+from evalbus.errors import Unavailable
 
 
 class RabbitMQBus:
@@ -109,6 +110,13 @@ class RabbitMQBus:
             yield listener
         finally:
             await listener.close()
+
+    async def queues(self) -> tuple[QueueState, ...]:
+        """Raises Unavailable."""
+        try:
+            return await look_at_queues(await self._publishing.connection())
+        except CONNECTION_ERRORS as error:
+            raise Unavailable(f"the queues could not be looked at: {in_words(error)}") from None
 
     @property
     def server_version(self) -> str:

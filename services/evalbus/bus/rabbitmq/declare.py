@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
@@ -81,6 +82,29 @@ class Topology:
         await self._data_lost()
         async with _channel(connection) as channel:
             await channel.declare_queue(MARKER, durable=True, arguments={"x-queue-type": "quorum"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueState:
+    """What the broker says of a queue at this moment."""
+
+    name: str
+    messages: int
+    """Those that nobody has taken yet."""
+    consumers: int
+
+
+async def look_at_queues(connection: AbstractConnection) -> tuple[QueueState, ...]:
+    """Each queue that services consume. Raises what aio-pika does."""
+    async with _channel(connection) as channel:
+        found = [await channel.declare_queue(queue.name, passive=True) for queue in QUEUES]
+    results = [queue.declaration_result for queue in found]
+    return tuple(
+        QueueState(
+            name=queue.name, messages=state.message_count or 0, consumers=state.consumer_count or 0
+        )
+        for queue, state in zip(QUEUES, results, strict=True)
+    )
 
 
 @asynccontextmanager
