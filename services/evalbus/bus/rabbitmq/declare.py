@@ -96,7 +96,7 @@ class QueueState:
 
 async def look_at_queues(connection: AbstractConnection) -> tuple[QueueState, ...]:
     """Each queue that services consume. Raises what aio-pika does."""
-    async with _channel(connection) as channel:
+    async with asyncio.timeout(DECLARE_SECONDS_MAX), _channel(connection) as channel:
         found = [await channel.declare_queue(queue.name, passive=True) for queue in QUEUES]
     results = [queue.declaration_result for queue in found]
     return tuple(
