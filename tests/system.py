@@ -16,6 +16,7 @@ from tests.servers.forked import Forked
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+COMMAND_SECONDS = 60.0
 
 # What a test cannot wait for; everything else is as in production.
 IMPATIENT = {
@@ -42,7 +43,7 @@ def ran(
     environment: Mapping[str, str],
     folder: Path | None = None,
     code: int | None = 0,
-    seconds: float = 300,
+    seconds: float = COMMAND_SECONDS,
 ) -> "subprocess.CompletedProcess[str]":
     """One command from start to end, in this folder; fails unless it ends with this code (None: any), and in words."""
     done = forked.run(arguments, environment, folder=folder, seconds=seconds)
@@ -176,7 +177,7 @@ class System:
         self,
         *arguments: str,
         code: int | None = 0,
-        seconds: float = 300,
+        seconds: float = COMMAND_SECONDS,
         settings: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """A client's command; fails unless it ends with this code (None: any)."""

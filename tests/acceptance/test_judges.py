@@ -532,7 +532,7 @@ def test_a_judge_at_a_private_address_is_refused_by_its_metrics_name(
 
 def embedded(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = clean_environment({"EVALBUS_ALLOW_PRIVATE_ENDPOINTS": "1"})
-    return ran(*arguments, environment=environment, folder=folder, code=None)
+    return ran(*arguments, environment=environment, folder=folder, code=None, seconds=SECONDS)
 
 
 def test_embedded_a_judge_is_asked_and_one_behind_a_queue_is_refused(

@@ -39,7 +39,8 @@ GSM8K_RIGHT = {
 def run_embedded(folder: Path, *arguments: str, code: int = 0, **settings: str) -> Any:
     """The document of an embedded run in a process of its own."""
     environment = clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")} | settings)
-    return json.loads(ran("run", *arguments, "--json", environment=environment, code=code).stdout)
+    done = ran("run", *arguments, "--json", environment=environment, code=code, seconds=300)
+    return json.loads(done.stdout)
 
 
 def gsm8k(folder: Path, data: Path) -> Path:

@@ -77,7 +77,7 @@ def folder(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def say(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = clean_environment({"EVALBUS_DATA_DIR": str(folder / "data")})
-    return ran(*arguments, environment=environment, folder=folder, code=code)
+    return ran(*arguments, environment=environment, folder=folder, code=code, seconds=SECONDS)
 
 
 def test_a_job_as_markdown_can_be_pasted(client: Client, folder: Path) -> None:

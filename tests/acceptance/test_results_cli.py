@@ -372,7 +372,9 @@ def test_a_job_that_has_not_ended_is_not_deleted(empty_system: System) -> None:
 def test_results_of_an_embedded_folder_need_no_services(tmp_path: Path) -> None:
     def run(*arguments: str, code: int = 0) -> str:
         environment = clean_environment({})
-        return ran(*arguments, environment=environment, folder=tmp_path, code=code).stdout
+        return ran(
+            *arguments, environment=environment, folder=tmp_path, code=code, seconds=SECONDS
+        ).stdout
 
     run("run", sums(tmp_path), "--name", "monday", code=3)
     compared = json.loads(run("results", "compare", "monday", "--json"))
